@@ -1,0 +1,2 @@
+"""Mixed-scale tokens for Vision Transformers on OpenMMLab."""
+

@@ -1,0 +1,288 @@
+"""MSViT: a Vision Transformer on mixed-scale tokens."""
+
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, Literal
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ..checkpoints import load_vit
+from ..drop_path import ImageDropPath, announce_index
+from ..gates import GateOutput
+from ..registry import MODELS
+from ..tokens import Layout, MixedTokens, TokenGrid, build_index, embed_patches, pad_to_multiple, position_table
+from ..tokens.index import INDEX_TYPES
+from .timm_vit import build_timm_vit
+from .trace import record
+
+OutType = Literal['cls_token', 'featmap', 'tokens']
+
+
+@MODELS.register_module()
+class MSViT(nn.Module):
+    """A timm Vision Transformer whose tokens have two scales, chosen for each region of the image by a gate.
+
+    The parameters carry timm's names, beside them stand ``gate`` and ``gate_loss``. With every region fine this is the plain ViT.
+
+    =============  ========================================================================
+    ``out_type``   ``forward`` returns a tuple of
+    =============  ========================================================================
+    ``cls_token``  one tensor (B, C), for mmpretrain heads
+    ``featmap``    a tensor (B, C, Hf, Wf) for each of ``out_indices``, coarse tokens replicated
+    ``tokens``     `MixedTokens` for each of ``out_indices``, for mixed-scale heads
+    =============  ========================================================================
+
+    Args:
+        arch: a timm ViT name, or a dict of ``VisionTransformer`` arguments (``embed_dim``, ``depth``, ``num_heads``, ``patch_size``).
+        img_size: pixels, side or (height, width), that the position embeddings are laid out for. Any input size works.
+        coarse_patch_size: side of a region in pixels, S_c, a multiple of the ViT's patch size.
+        gate: who decides: a module, a registry config such as ``dict(type='msvit.MLPGate')``, or None: all fine, the plain ViT.
+        gate_loss: shapes the gate in training, e.g. ``dict(type='msvit.GBaSLoss', grid=(16, 16), target=0.5)``; see
+            `pop_gate_losses`. None: the task alone trains the gate.
+        layout: how a ragged batch lies in memory: ``'masked'``, ``'trimmed'`` or ``'packed'``.
+        train_layout: the layout in training mode, by default ``layout``.
+        out_type: see the table.
+        out_indices: blocks whose output is returned, negative ones counted from the end; the final norm applies to the last block.
+        pos_embed_mode: interpolation of position embeddings, ``'bilinear'`` (the paper) or ``'bicubic'`` (timm).
+        drop_path_rate: stochastic depth of the last block, linear from 0 at the first, in [0, 1).
+        frozen_stages: -1: nothing is frozen; 0: the embeddings; n: the first n blocks too. The gate always trains.
+        with_cp: recompute the blocks in the backward pass to save memory.
+        pretrained: None, True (timm's weights for ``arch``), or a checkpoint path of any supported origin.
+
+    Raises:
+        ValueError: an argument is out of its range or arguments do not fit each other.
+    """
+
+    def __init__(
+        self,
+        arch: str | dict[str, Any] = 'vit_small_patch16_224',
+        img_size: int | tuple[int, int] = 224,
+        coarse_patch_size: int = 32,
+        gate: nn.Module | dict[str, Any] | None = None,
+        gate_loss: nn.Module | dict[str, Any] | None = None,
+        layout: Layout = 'packed',
+        train_layout: Layout | None = None,
+        out_type: OutType = 'featmap',
+        out_indices: Sequence[int] = (-1,),
+        pos_embed_mode: Literal['bilinear', 'bicubic'] = 'bilinear',
+        drop_path_rate: float = 0.0,
+        frozen_stages: int = -1,
+        with_cp: bool = False,
+        pretrained: bool | str | PathLike | None = None,
+    ):
+        super().__init__()
+        vit = build_timm_vit(arch, img_size, pretrained=pretrained is True)
+        depth = len(vit.blocks)
+        self.layout, self.train_layout = layout, train_layout or layout
+        self.out_type, self.pos_embed_mode = out_type, pos_embed_mode
+        self.patch_size, self.coarse_patch_size = vit.patch_embed.patch_size[0], coarse_patch_size
+        self.embed_dim, self.num_prefix_tokens = vit.embed_dim, vit.num_prefix_tokens
+        self.native_shape = tuple(vit.patch_embed.grid_size)
+        self.frozen_stages, self.with_cp = frozen_stages, with_cp
+        self._check_options(vit, out_indices, drop_path_rate)
+        self.out_indices = tuple(sorted(index % depth for index in out_indices))
+
+        self._adopt(vit)
+        for i, block in enumerate(self.blocks):
+            rate = drop_path_rate * i / max(depth - 1, 1)
+            if rate > 0:
+                block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
+        self.gate = _build(gate, coarse_patch_size=coarse_patch_size)
+        self.gate_loss = _build(gate_loss)
+        self._check_gate()
+        self._uncollected: dict[str, Tensor] | None = None
+        if pretrained not in (None, True, False):
+            load_vit(self, pretrained)
+        self._freeze()
+
+    def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor | MixedTokens, ...]:
+        """Features of images.
+
+        Args:
+            images: (B, 3, H, W), normalised as the ViT's weights want.
+            fine_mask: (B, Hc, Wc) bool, overrules the gate.
+
+        Returns:
+            A tuple, see the table of ``out_type``.
+        """
+        outputs = self._encode(self.tokenize(images, fine_mask))
+        if self.out_type == 'tokens':
+            return outputs
+        if self.out_type == 'featmap':
+            return tuple(tokens.to_map() for tokens in outputs)
+        return (outputs[-1].prefix()[:, 0],)
+
+    def tokenize(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
+        """Decide scales, embed the patches and add positions: the tokens before the encoder; arguments as in `forward`.
+
+        Raises:
+            ValueError: the images are not (B, 3, H, W), or the mask does not fit them.
+        """
+        grid = self.grid(images)
+        decision = self.decide(images, fine_mask)
+        layout = self.train_layout if self.training else self.layout
+        index = build_index(layout, grid, decision.fine_mask, decision.straight_through(), self.num_prefix_tokens)
+        if self.training:
+            self._keep_gate_losses(decision, index.counts)
+        else:
+            record(self, index)
+
+        tokens = embed_patches(index.select(grid.patches(images)), self.patch_embed.proj)
+        positions = self.pos_embed if self.no_embed_class else self.pos_embed[:, self.num_prefix_tokens :]
+        table = position_table(positions, self.native_shape, grid, self.pos_embed_mode)
+        tokens = self.pos_drop(self.patch_embed.norm(tokens) + index.select_shared(table))
+        return MixedTokens(self.norm_pre(index.assemble(self._prefix(tokens), tokens)), index)
+
+    def forward_tokens(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
+        """The tokens after the encoder and its final norm; arguments as in `forward`."""
+        return self._encode(self.tokenize(images, fine_mask))[-1]
+
+    def decide(self, images: Tensor, fine_mask: Tensor | None = None) -> GateOutput:
+        """Which regions are fine; arguments as in `forward`."""
+        batch, shape = len(images), self.grid(images).region_shape
+        if fine_mask is not None:
+            fine_mask = torch.as_tensor(fine_mask, device=images.device).bool()
+            if tuple(fine_mask.shape) != (batch, *shape):
+                raise ValueError(
+                    f'fine_mask has shape {tuple(fine_mask.shape)}; {batch} images of {images.shape[-2]}x{images.shape[-1]} pixels '
+                    f'in regions of {self.coarse_patch_size} pixels need {(batch, *shape)}'
+                )
+            return GateOutput(fine_mask.to(images.dtype), fine_mask)
+        if self.gate is None:
+            ones = torch.ones(batch, *shape, device=images.device)
+            return GateOutput(ones, ones.bool())
+        return self.gate(pad_to_multiple(images, self.coarse_patch_size))
+
+    def grid(self, images: Tensor) -> TokenGrid:
+        """The candidate tokens that images of this size offer."""
+        channels = self.patch_embed.proj.in_channels
+        if images.dim() != 4 or images.shape[1] != channels:
+            raise ValueError(f'images must have shape (batch, {channels}, height, width), got {tuple(images.shape)}')
+        return TokenGrid(images.shape[-2], images.shape[-1], self.patch_size, self.coarse_patch_size)
+
+    def pop_gate_losses(self) -> dict[str, Tensor]:
+        """Hand over what the last training forward pass left for the optimiser and the log, once.
+
+        `GateLossHook` calls this in OpenMMLab runners; a training loop of your own calls it after each forward pass and adds the
+        entries whose name contains ``loss``.
+
+        Returns:
+            The terms of ``gate_loss``, and for the log ``fine_share`` (0..1) and ``tokens`` (mean of the batch, without prefix).
+        """
+        losses, self._uncollected = self._uncollected or {}, None
+        return losses
+
+    def init_weights(self) -> None:
+        """Nothing: weights are drawn, or loaded from ``pretrained``, at construction. OpenMMLab's runner calls this."""
+
+    def train(self, mode: bool = True) -> 'MSViT':
+        """Set training mode; frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
+        if not mode:
+            self._uncollected = None
+        return self
+
+    def _encode(self, tokens: MixedTokens) -> tuple[MixedTokens, ...]:
+        x, outputs = tokens.x, []
+        for i, block in enumerate(self.blocks):
+            if self.with_cp and torch.is_grad_enabled():
+                x = checkpoint(_run_block, block, x, tokens.index, use_reentrant=False)
+            else:
+                x = _run_block(block, x, tokens.index)
+            if i in self.out_indices:
+                outputs.append(tokens.with_features(self.norm(x) if i == len(self.blocks) - 1 else x))
+        return tuple(outputs)
+
+    def _prefix(self, like: Tensor) -> Tensor:
+        """Class, distillation and register tokens with their positions, (P, C)."""
+        tokens = [token for token in (self.cls_token, self.dist_token, self.reg_token) if token is not None]
+        if not tokens:
+            return like.new_empty(0, self.embed_dim)
+        prefix = torch.cat(tokens, dim=1)
+        if not self.no_embed_class:
+            prefix = prefix + self.pos_embed[:, : self.num_prefix_tokens]
+        return prefix[0]
+
+    def _keep_gate_losses(self, decision: GateOutput, counts: Tensor) -> None:
+        if not decision.p_fine.requires_grad:
+            return
+        if self._uncollected is not None and self.gate_loss is not None and torch.is_grad_enabled():
+            raise RuntimeError(
+                "nobody collected the gate's loss of the last training step, so the gate would learn without its target: add "
+                "custom_hooks=[dict(type='msvit.GateLossHook')] to the config, or call pop_gate_losses() after every forward pass"
+            )
+        losses = {} if self.gate_loss is None else self.gate_loss(decision.p_fine)
+        log = dict(fine_share=decision.fine_mask.float().mean(), tokens=counts.float().mean())
+        self._uncollected = {**losses, **log}
+
+    def _adopt(self, vit: VisionTransformer) -> None:
+        """Take over the parts of a timm ViT under its own names."""
+        self.patch_embed, self.norm_pre, self.pos_drop = vit.patch_embed, vit.norm_pre, vit.pos_drop
+        self.cls_token, self.reg_token, self.pos_embed = vit.cls_token, vit.reg_token, vit.pos_embed
+        self.dist_token = getattr(vit, 'dist_token', None)
+        self.no_embed_class = vit.no_embed_class
+        self.blocks, self.norm = vit.blocks, vit.norm
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        if self.frozen_stages < 0:
+            return []
+        return [self.patch_embed, self.pos_drop, self.norm_pre, *self.blocks[: self.frozen_stages]]
+
+    def _freeze(self) -> None:
+        parameters = [p for module in self._frozen_modules() for p in module.parameters()]
+        if self.frozen_stages >= 0:
+            tokens = (self.cls_token, self.dist_token, self.reg_token, self.pos_embed)
+            parameters += [token for token in tokens if token is not None]
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+
+    def _check_options(self, vit: VisionTransformer, out_indices: Sequence[int], drop_path_rate: float) -> None:
+        depth, image = len(vit.blocks), vit.patch_embed.img_size
+        if any(side % self.patch_size for side in image):
+            raise ValueError(f'img_size {image} is no multiple of the patch size {self.patch_size}')
+        if self.coarse_patch_size <= self.patch_size or self.coarse_patch_size % self.patch_size:
+            raise ValueError(
+                f'coarse_patch_size {self.coarse_patch_size} must be a larger multiple of the patch size {self.patch_size}, '
+                f'for instance {2 * self.patch_size}'
+            )
+        for name in {self.layout, self.train_layout} - set(INDEX_TYPES):
+            raise ValueError(f'unknown layout {name!r}: choose one of {", ".join(map(repr, INDEX_TYPES))}')
+        if self.out_type not in ('cls_token', 'featmap', 'tokens'):
+            raise ValueError(f"unknown out_type {self.out_type!r}: choose 'cls_token', 'featmap' or 'tokens'")
+        if self.out_type == 'cls_token' and vit.cls_token is None:
+            raise ValueError("out_type='cls_token' needs a ViT with a class token: this one has none, use 'featmap'")
+        if self.pos_embed_mode not in ('bilinear', 'bicubic'):
+            raise ValueError(f"unknown pos_embed_mode {self.pos_embed_mode!r}: choose 'bilinear' or 'bicubic'")
+        if not out_indices or any(not -depth <= index < depth for index in out_indices):
+            raise ValueError(f'out_indices {tuple(out_indices)} must name some of the {depth} blocks')
+        if not 0 <= drop_path_rate < 1:
+            raise ValueError(f'drop_path_rate must lie in [0, 1), got {drop_path_rate}')
+        if not -1 <= self.frozen_stages <= depth:
+            raise ValueError(f'frozen_stages must lie in [-1, {depth}], got {self.frozen_stages}')
+
+    def _check_gate(self) -> None:
+        if self.gate is not None and self.gate.coarse_patch_size != self.coarse_patch_size:
+            raise ValueError(
+                f'the gate looks at regions of {self.gate.coarse_patch_size} pixels, the backbone has coarse_patch_size='
+                f'{self.coarse_patch_size}: give both the same'
+            )
+        if self.gate_loss is not None and not (self.gate and any(p.requires_grad for p in self.gate.parameters())):
+            raise ValueError("gate_loss has nothing to train: use a learned gate such as dict(type='msvit.MLPGate') or drop gate_loss")
+
+
+def _run_block(block: nn.Module, x: Tensor, index: Any) -> Tensor:
+    announce_index(block, index)
+    return block(x, attn_mask=index)
+
+
+def _build(module: nn.Module | dict[str, Any] | None, **defaults: Any) -> Any:
+    if isinstance(module, dict):
+        return MODELS.build({**defaults, **module})
+    return module
+
+

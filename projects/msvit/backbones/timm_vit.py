@@ -1,0 +1,67 @@
+"""Building timm's Vision Transformers with mixed-scale attention."""
+
+from typing import Any
+
+import timm
+from timm.layers import PatchEmbed
+from timm.models.vision_transformer import Block, VisionTransformer
+
+from ..attention import MixedScaleAttention
+
+
+def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int], pretrained: bool = False) -> VisionTransformer:
+    """Build a timm ViT without classifier, on `MixedScaleAttention`.
+
+    Args:
+        arch: a timm model name, or the arguments of timm's ``VisionTransformer`` (``embed_dim``, ``depth``, ``num_heads``,
+            ``patch_size``, ...).
+        img_size: pixels, side or (height, width), that the position embeddings are laid out for.
+        pretrained: fetch timm's weights for the name.
+
+    Raises:
+        ValueError: no such timm model, or one that mixed-scale tokens cannot drive; the message names the reason.
+        TypeError: ``arch`` is neither a name nor a dict.
+    """
+    options = dict(img_size=img_size, num_classes=0, global_pool='', fc_norm=False, attn_layer=MixedScaleAttention)
+    if isinstance(arch, dict):
+        if pretrained:
+            raise ValueError('pretrained=True needs a timm model name as arch, not a dict: there are no weights for it')
+        vit = VisionTransformer(**{**arch, **options})
+        name = 'this arch'
+    elif isinstance(arch, str):
+        name = arch
+        vit = _create(arch, pretrained, options)
+    else:
+        raise TypeError(f'arch must be a timm model name or a dict of VisionTransformer arguments, got {type(arch).__name__}')
+    _check_supported(vit, name)
+    return vit
+
+
+def _create(name: str, pretrained: bool, options: dict[str, Any]) -> VisionTransformer:
+    if not timm.is_model(name):
+        near = timm.list_models(f'*{name.split("_patch")[0]}*')[:5]
+        hint = f' Did you mean one of {", ".join(near)}?' if near else ''
+        raise ValueError(f"unknown timm model {name!r}.{hint} timm.list_models('*vit*') lists them")
+    if '_distilled_' in name:  # timm's distilled DeiT insists on its own pooling
+        options = {**options, 'global_pool': 'token'}
+    try:
+        return timm.create_model(name, pretrained=pretrained, **options)
+    except (TypeError, AssertionError) as error:
+        raise ValueError(f'{name} is not a plain ViT that mixed-scale tokens can drive: {error}') from error
+
+
+def _check_supported(vit: Any, name: str) -> None:
+    if not isinstance(vit, VisionTransformer):
+        raise ValueError(f'{name} is a {type(vit).__name__}, not a timm VisionTransformer: mixed-scale tokens need a plain ViT')
+    if not isinstance(vit.patch_embed, PatchEmbed):
+        raise ValueError(f'{name} embeds patches by {type(vit.patch_embed).__name__}: only a single patch convolution is supported')
+    if vit.patch_embed.patch_size[0] != vit.patch_embed.patch_size[1]:
+        raise ValueError(f'{name} has patches of {vit.patch_embed.patch_size} pixels: only square patches are supported')
+    if vit.pos_embed is None:
+        raise ValueError(f'{name} has no learned absolute position embeddings, which mixed-scale tokens interpolate')
+    for block in vit.blocks:
+        if not isinstance(block, Block) or not isinstance(block.attn, MixedScaleAttention):
+            raise ValueError(
+                f'{name} has blocks of type {type(block).__name__} with {type(block.attn).__name__}: '
+                "only timm's standard pre-norm Block takes the mixed-scale attention"
+            )

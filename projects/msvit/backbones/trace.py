@@ -1,0 +1,44 @@
+"""Listening to the token counts of backbones at test, for metrics and reports."""
+
+from collections import deque
+from typing import NamedTuple
+from weakref import WeakSet
+
+from torch import Tensor, nn
+
+from ..tokens import TokenGrid, TokenIndex
+
+
+class TokenRecord(NamedTuple):
+    """What one forward pass used: the backbone, its grid, and the (B,) tokens of each image without prefix tokens."""
+
+    backbone: nn.Module
+    grid: TokenGrid
+    counts: Tensor
+
+
+class TokenTrace:
+    """Collects a `TokenRecord` from every forward pass of any mixed-scale backbone in evaluation mode, as long as it lives.
+
+    Args:
+        capacity: records kept if nobody drains them; the oldest go first.
+    """
+
+    def __init__(self, capacity: int = 10_000):
+        self._records: deque[TokenRecord] = deque(maxlen=capacity)
+        _open_traces.add(self)
+
+    def drain(self) -> list[TokenRecord]:
+        """The records since the last call, oldest first."""
+        records = list(self._records)
+        self._records.clear()
+        return records
+
+
+_open_traces: WeakSet[TokenTrace] = WeakSet()
+
+
+def record(backbone: nn.Module, index: TokenIndex) -> None:
+    """Tell every living trace of a forward pass."""
+    for trace in _open_traces:
+        trace._records.append(TokenRecord(backbone, index.grid, index.counts))

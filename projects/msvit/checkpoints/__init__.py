@@ -1,0 +1,21 @@
+"""Weights in and out: timm, DeiT, DINOv2, mmpretrain, mmseg, official Segmenter and msvit checkpoints, read without running code."""
+
+from .errors import CheckpointError
+from .io import read_checkpoint, save_weights
+from .keys import detect_origin, to_mmseg_segmenter_head, to_timm_vit
+from .load import LoadReport, load_segmenter_head, load_vit
+from .resize import fit_positions, resize_pos_embed
+
+__all__ = [
+    'CheckpointError',
+    'LoadReport',
+    'detect_origin',
+    'fit_positions',
+    'load_segmenter_head',
+    'load_vit',
+    'read_checkpoint',
+    'resize_pos_embed',
+    'save_weights',
+    'to_mmseg_segmenter_head',
+    'to_timm_vit',
+]

@@ -1,0 +1,178 @@
+"""Read weights without running code that a file may carry; write them so that they come back bit for bit."""
+
+import hashlib
+import os
+import pickle
+import re
+from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import numpy as np
+import safetensors.torch
+import torch
+from mmengine.logging import print_log
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from .errors import CheckpointError
+
+CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
+WRAPPERS = ('module.', '_orig_mod.')
+
+
+class _Unread:
+    """Stands in for the training state beside the weights (log buffers, arguments): takes anything, keeps nothing."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+# What mmengine, DeiT and Segmenter pickle beside the weights. Each name is read as an _Unread, so not even these run.
+_TRAINING_STATE = (
+    'argparse.Namespace',
+    'builtins.getattr',
+    'mmengine.logging.history_buffer.HistoryBuffer',
+    'pathlib.PosixPath',
+    'pathlib.WindowsPath',
+    'pathlib._local.PosixPath',
+    'pathlib._local.WindowsPath',
+    'numpy.dtype',
+    'numpy.ndarray',
+    *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in ('_reconstruct', 'scalar')),
+    *(f'numpy.dtypes.{name}' for name in np.dtypes.__all__),
+)
+
+
+def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
+    """Read the tensors of a checkpoint; no code of the file is ever run.
+
+    The kind of file (safetensors or torch) is told from its contents. Of a training checkpoint the first of
+    ``state_dict_ema``, ``model_ema``, ``state_dict``, ``model``, ``teacher`` that holds tensors is taken: averaged weights
+    before raw ones, as they are the ones that are evaluated (mmengine's EMAHook puts them into ``state_dict`` itself).
+    ``module.`` and ``_orig_mod.``, left by DDP and ``torch.compile``, are stripped where every name has them.
+
+    Args:
+        path: File, or http(s) address, which is downloaded once into the torch hub's cache.
+
+    Returns:
+        Tensors on the CPU by name, in the precision of the file.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: Download failed; corrupt, truncated or foreign file; pickled code; no tensors inside.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f'a checkpoint is named by a path or an address, got {type(path).__name__}')
+    file = _download(str(path)) if str(path).startswith(('http://', 'https://')) else Path(path).expanduser()
+    if not file.is_file():
+        raise FileNotFoundError(f'checkpoint {file} not found' + (': it is a folder' if file.is_dir() else ''))
+    return _strip_wrappers(_unwrap(_read_file(file), file))
+
+
+def save_weights(model_or_state: nn.Module | dict[str, Tensor], path: str | os.PathLike, *, arch: str = '') -> Path:
+    """Write weights as a safetensors file that reads back exactly.
+
+    The file appears under its name only when it is complete.
+
+    Args:
+        model_or_state: Module, or its tensors by name; any precision, any device.
+        path: File to write; its folder is made. Must end in ``.safetensors``.
+        arch: Name of the architecture, kept in the file's metadata beside ``origin: msvit``.
+
+    Returns:
+        The path written.
+    """
+    path = Path(path)
+    if path.suffix != '.safetensors':
+        raise ValueError(f'weights are written as safetensors: name the file {path.with_suffix(".safetensors").name}, not {path.name}')
+    state = model_or_state.state_dict() if isinstance(model_or_state, nn.Module) else model_or_state
+    wrong = [name for name, value in state.items() if not isinstance(value, Tensor)]
+    if wrong or not state:
+        raise ValueError(f'only tensors can be saved, got others under: {wrong}' if wrong else 'there are no weights to save')
+    # Clones, because safetensors refuses tensors that share memory (tied weights).
+    tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
+    try:
+        safetensors.torch.save_file(tensors, partial, metadata={'format': 'pt', 'origin': 'msvit', 'arch': arch})
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _download(url: str) -> Path:
+    # The digest keeps apart the many files of the world that are called checkpoint.pth.
+    name = f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(urlparse(url).path).name}'
+    file = Path(torch.hub.get_dir()) / 'checkpoints' / name
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        print_log(f'Downloading {url} to {file}', logger='current')
+        try:
+            torch.hub.download_url_to_file(url, str(file))
+        except (URLError, OSError) as error:
+            raise CheckpointError(f'cannot download {url} ({error}): fetch the file by other means and give its path') from error
+    return file
+
+
+def _read_file(file: Path) -> object:
+    with file.open('rb') as stream:
+        head = stream.read(64)
+    is_safetensors = head[8:9] == b'{'  # its header, after 8 bytes of length that may be any
+    if head.lstrip().startswith(b'<') and not is_safetensors:
+        raise CheckpointError(f'{file} is a web page, not a checkpoint: its download failed; delete it and fetch it again')
+    if head.startswith(b'version https://git-lfs'):
+        raise CheckpointError(f'{file} is a pointer of Git LFS, not the weights: run `git lfs pull` where it came from')
+    try:
+        if is_safetensors or file.suffix == '.safetensors':
+            return safetensors.torch.load_file(file)
+        with torch.serialization.safe_globals([(_Unread, name) for name in _TRAINING_STATE]):
+            return torch.load(file, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)', str(error))
+        if refused:
+            raise CheckpointError(
+                f'{file} holds a pickled {refused[1]}; unpickling it could run code, so it is refused. '
+                'Save only the state_dict (tensors by name) where the file comes from'
+            ) from error
+        raise _unreadable(file, error) from error
+    except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> CheckpointError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return CheckpointError(f'{file} ({file.stat().st_size} bytes) is corrupt, truncated, or no checkpoint: {reason}')
+
+
+def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
+    if not isinstance(content, dict):
+        raise CheckpointError(f'{file} holds a {type(content).__name__}, not tensors by name')
+    for name in CONTAINERS:
+        tensors = _tensors(content.get(name))
+        if tensors:
+            print_log(f'{file}: weights taken from its entry {name!r}', logger='current')
+            return tensors
+    tensors = _tensors(content)
+    if not tensors:
+        raise CheckpointError(f'{file} holds no tensors by name; its entries: {", ".join(map(str, list(content)[:10])) or "none"}')
+    return tensors
+
+
+def _tensors(content: object) -> dict[str, Tensor]:
+    if not isinstance(content, dict):
+        return {}
+    return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
+
+
+def _strip_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    while wrapper := next((w for w in WRAPPERS if all(name.startswith(w) for name in state)), None):
+        state = {name.removeprefix(wrapper): value for name, value in state.items()}
+    return state

@@ -1,0 +1,139 @@
+"""Fit position embeddings to another grid of patches and to another set of prefix tokens."""
+
+from math import isqrt
+
+import torch
+from timm.layers import resample_abs_pos_embed
+from torch import Tensor
+
+from .errors import CheckpointError
+
+# The paper interpolates position embeddings linearly; timm's default is bicubic.
+MODES = {'bicubic': 'bicubic', 'linear': 'bilinear'}
+PREFIX_TOKENS = ('cls_token', 'dist_token', 'reg_token')
+
+Grid = tuple[int, int]
+
+
+def resize_pos_embed(pos_embed: Tensor, grid: Grid, source_grid: Grid, *, num_prefix: int = 0, mode: str = 'bicubic') -> Tensor:
+    """Resample position embeddings to another grid; those of prefix tokens are kept.
+
+    Args:
+        pos_embed: (1, num_prefix + h·w, C) embeddings laid out for ``source_grid`` = (h, w).
+        grid: (H, W) patches wanted.
+        source_grid: (h, w) patches given.
+        num_prefix: Leading positions that belong to no patch.
+        mode: ``bicubic`` or ``linear`` (the paper's), both antialiased.
+
+    Returns:
+        (1, num_prefix + H·W, C); the tensor itself where the grids are equal.
+
+    Raises:
+        ValueError: Unknown mode, or a number of positions that is not num_prefix + h·w.
+    """
+    if mode not in MODES:
+        raise ValueError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
+    if pos_embed.shape[1] != num_prefix + source_grid[0] * source_grid[1]:
+        raise ValueError(
+            f'{pos_embed.shape[1]} positions are not {num_prefix} prefix tokens and a grid of {source_grid[0]}x{source_grid[1]}'
+        )
+    if tuple(grid) == tuple(source_grid):
+        return pos_embed
+    return resample_abs_pos_embed(
+        pos_embed, new_size=list(grid), old_size=list(source_grid), num_prefix_tokens=num_prefix, interpolation=MODES[mode]
+    )
+
+
+def fit_positions(
+    state: dict[str, Tensor],
+    target: dict[str, Tensor],
+    grid: Grid,
+    *,
+    source_grid: Grid | None = None,
+    mode: str = 'bicubic',
+) -> tuple[dict[str, Tensor], list[str]]:
+    """Fit a ViT's position embeddings and prefix tokens to those of a model.
+
+    Some ViTs add positions to their prefix tokens, others to patches alone. Both describe the same network: a position that
+    the model has no place for is added to its token, and one that the checkpoint lacks is zero. A distillation token that
+    the model lacks is dropped.
+
+    Args:
+        state: The checkpoint under timm's names, ``pos_embed`` (1, L, C) among them.
+        target: The model's own tensors by name.
+        grid: (H, W) patches of the model.
+        source_grid: (h, w) patches of the checkpoint; None: inferred, a square or else the model's own grid.
+        mode: See :func:`resize_pos_embed`.
+
+    Returns:
+        A new state, and what was changed in words.
+
+    Raises:
+        CheckpointError: The checkpoint's grid cannot be told from its number of positions.
+    """
+    state = dict(state)
+    notes: list[str] = []
+    pos = state['pos_embed']
+    tokens = _count_tokens(state)
+    target_tokens = _count_tokens(target)
+    covered = target['pos_embed'].shape[1] > grid[0] * grid[1]
+    num_prefix, source_grid = _infer_grid(pos.shape[1], tokens, grid, source_grid, covered)
+
+    patches = resize_pos_embed(pos[:, num_prefix:], grid, source_grid, mode=mode)
+    if tuple(grid) != tuple(source_grid):
+        notes.append(f'position embeddings resized from {source_grid[0]}x{source_grid[1]} to {grid[0]}x{grid[1]} ({mode})')
+    positions = _prefix_positions(pos[:, :num_prefix], tokens)
+
+    if tokens['dist_token'] and not target_tokens['dist_token']:
+        del state['dist_token']
+        positions.pop('dist_token', None)
+        notes.append('distillation token and its position dropped: the model has none')
+    if covered:
+        prefix = [positions.get(name, pos.new_zeros(1, n, pos.shape[2])) for name, n in target_tokens.items()]
+        if num_prefix < sum(tokens.values()):
+            notes.append('prefix tokens have no position in the checkpoint: zeros taken')
+        patches = torch.cat([*prefix, patches], dim=1)
+    else:
+        for name, position in positions.items():
+            if not target_tokens[name]:
+                continue
+            state[name] = state[name].float() + position.float()
+            notes.append(f'position of {name} added to the token: the model has positions for patches alone')
+    state['pos_embed'] = patches
+    return state, notes
+
+
+def _count_tokens(state: dict[str, Tensor]) -> dict[str, int]:
+    return {name: state[name].shape[1] if name in state else 0 for name in PREFIX_TOKENS}
+
+
+def _prefix_positions(prefix: Tensor, tokens: dict[str, int]) -> dict[str, Tensor]:
+    """Share the leading positions out to the tokens, in order; the last tokens may have none."""
+    positions = {}
+    for name, n in tokens.items():
+        if n and prefix.shape[1] >= n:
+            positions[name], prefix = prefix[:, :n], prefix[:, n:]
+    return positions
+
+
+def _infer_grid(length: int, tokens: dict[str, int], grid: Grid, source_grid: Grid | None, covered: bool) -> tuple[int, Grid]:
+    """How many of ``length`` positions lead, and the grid of the others: the model's own convention is tried first."""
+    everything = sum(tokens.values())
+    no_registers = everything - tokens['reg_token']  # DINOv2's registers have no position
+    order = (everything, no_registers, 0) if covered else (0, everything, no_registers)
+    for num_prefix in order:
+        area = length - num_prefix
+        if source_grid is not None:
+            grids = {tuple(source_grid)}
+        else:
+            grids = {(isqrt(max(area, 0)),) * 2, tuple(grid)}
+        fitting = [g for g in grids if g[0] * g[1] == area > 0]
+        if len(fitting) == 1:
+            return num_prefix, fitting[0]
+        if fitting:
+            a, b = sorted(fitting)
+            raise CheckpointError(f'{area} patch positions may be {a[0]}x{a[1]} or {b[0]}x{b[1]}: state source_grid')
+    given = f'the given source_grid {source_grid}' if source_grid is not None else f'a square or {grid[0]}x{grid[1]} grid'
+    raise CheckpointError(
+        f'{length} positions of the checkpoint, {everything} prefix tokens, do not fit {given}: state the right source_grid'
+    )

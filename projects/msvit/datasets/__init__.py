@@ -1,0 +1,8 @@
+"""Data sets: ADE20K, CamVid, DigitScenes, and your own with errors that name the file."""
+
+from .clear_errors import SegDataset
+from .digit_scenes import build_digit_scenes
+from .seeding import ResumableSampler, SeedSample
+from .segmentation import ADE20KDataset, CamVidDataset, DigitScenesDataset
+
+__all__ = ['ADE20KDataset', 'CamVidDataset', 'DigitScenesDataset', 'ResumableSampler', 'SeedSample', 'SegDataset', 'build_digit_scenes']

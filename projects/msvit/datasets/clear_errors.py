@@ -1,0 +1,95 @@
+"""Segmentation data sets whose errors name the file and what to do."""
+
+import os.path as osp
+from typing import Any
+
+import mmengine.fileio as fileio
+import torch
+from mmseg.datasets import BaseSegDataset
+
+from msvit.registry import DATASETS
+
+from .verify import VERIFY_COMMAND, broken_reason, wrong_labels_reason
+
+
+class ClearErrors:
+    """Mixin in front of a ``BaseSegDataset``: mmseg's own errors name neither the file nor the way out.
+
+    It wraps the data set, not the loading transforms, so that pipelines keep the type names that mmseg's inference looks for.
+    OpenCV < 5 decodes the first part of a truncated image silently: pipelines should load with ``imdecode_backend='pillow'``.
+    """
+
+    LAYOUT = (
+        '<data_root>/images/<split>/*.jpg\n'
+        '<data_root>/annotations/<split>/*.png   one channel, values 0 .. number of classes - 1, 255 = ignored'
+    )
+    HOW_TO = 'Point data_root and data_prefix of the config to your folders.'
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Lists the samples.
+
+        Raises:
+            FileNotFoundError: a folder of ``data_prefix`` is missing or holds no image.
+        """
+        for key in ('img_path', 'seg_map_path'):
+            folder = self.data_prefix.get(key)
+            if folder is not None and not fileio.isdir(folder, backend_args=self.backend_args):
+                raise FileNotFoundError(self._explain(f'the folder {folder} ({key}) does not exist'))
+        samples = super().load_data_list()
+        if not samples:
+            raise FileNotFoundError(self._explain(f'{self.data_prefix["img_path"]} holds no *{self.img_suffix} file'))
+        return samples
+
+    def prepare_data(self, idx: int) -> Any:
+        """Runs the pipeline on sample ``idx``.
+
+        Raises:
+            OSError: the image or the annotation is missing, truncated or damaged.
+            ValueError: the annotation holds a value that is no class.
+        """
+        info = self.get_data_info(idx)
+        files = [info[key] for key in ('img_path', 'seg_map_path') if key in info]
+        try:
+            data = self.pipeline(info)
+        except Exception as error:
+            for file in files:
+                if reason := broken_reason(file, self.backend_args):
+                    raise OSError(
+                        f'cannot read {file}: {reason}. To list all such files: {VERIFY_COMMAND} {self._root()}'
+                    ) from error
+            raise
+        if not self._labels_are_classes(data):
+            self._raise_wrong_labels(files[-1])
+        return data
+
+    def _labels_are_classes(self, data: Any) -> bool:
+        """Whether the label map that reaches the loss (cropped in training) is one channel of known classes."""
+        sample = data.get('data_samples') if isinstance(data, dict) else None
+        label = getattr(sample, 'gt_sem_seg', None)
+        if label is None:
+            return True
+        if label.data.shape[0] != 1:
+            return False
+        labels = label.data.to(torch.uint8)  # what mmseg loaded them as: eight times less to look through
+        return not torch.any((labels >= len(self.metainfo['classes'])) & (labels != self.ignore_index))
+
+    def _raise_wrong_labels(self, file: str) -> None:
+        # The classes of the file: a config may have chosen some of them, which mmseg maps after loading.
+        num_classes = len(self.METAINFO.get('classes') or self.metainfo['classes'])
+        reason = wrong_labels_reason(file, num_classes, self.reduce_zero_label, self.ignore_index, self.backend_args)
+        zero = ' --reduce-zero-label' if self.reduce_zero_label else ''
+        raise ValueError(
+            f'{file} {reason or "gives labels that are no class after the pipeline"}. To list all such files: '
+            f'{VERIFY_COMMAND} {self._root()} --num-classes {num_classes}{zero}'
+        )
+
+    def _root(self) -> str:
+        return self.data_root or osp.dirname(self.data_prefix['img_path'])
+
+    def _explain(self, what: str) -> str:
+        return f'{type(self).__name__}: {what}. data_root is {self.data_root!r}. Expected layout:\n{self.LAYOUT}\n{self.HOW_TO}'
+
+
+@DATASETS.register_module()
+class SegDataset(ClearErrors, BaseSegDataset):
+    """mmseg's ``BaseSegDataset`` with clear errors, for your own data: give ``metainfo=dict(classes=..., palette=...)``."""

@@ -1,0 +1,190 @@
+"""Paints one DigitScene: handwritten digits of scikit-learn on a photograph crop of scikit-image or scikit-learn."""
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+# Photographs that lie in the wheels (nothing is downloaded). Training and validation share none.
+PHOTOGRAPHS = {
+    'train': (
+        'skimage/data/astronaut.png',
+        'skimage/data/brick.png',
+        'skimage/data/camera.png',
+        'skimage/data/chelsea.png',
+        'skimage/data/grass.png',
+        'skimage/data/hubble_deep_field.jpg',
+        'skimage/data/ihc.png',
+        'skimage/data/moon.png',
+        'skimage/data/motorcycle_left.png',
+        'skimage/data/retina.jpg',
+        'sklearn/datasets/images/flower.jpg',
+    ),
+    'val': (
+        'skimage/data/coffee.png',
+        'skimage/data/coins.png',
+        'skimage/data/gravel.png',
+        'skimage/data/rocket.jpg',
+        'sklearn/datasets/images/china.jpg',
+    ),
+}
+NUM_TRAIN_DIGITS = 1500  # of scikit-learn's 1797, the other 297 are for validation
+DIGITS_PER_SCENE = (1, 3)
+DIGIT_SIDE = (20 / 128, 44 / 128)  # of the scene's side
+CROP_SIDE = (0.75, 4.0)  # photograph pixels per scene pixel
+BRIGHTNESS = (0.7, 1.2)
+MIN_CONTRAST = 0.35  # in luminance, 0 = black and 1 = white
+MAX_DEVIATION = 0.15  # of the luminance under a digit
+ATTEMPTS = 50
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+
+
+@dataclass
+class Scene:
+    """One painted scene.
+
+    Attributes:
+        image: (size, size, 3) uint8 RGB.
+        mask: (size, size) uint8, 0 = background, 1..10 = digit 0..9.
+        digits: the digits that were written, 0..9, in the order of writing.
+        boxes: per digit the tight box (x, y, width, height) of its mask, in pixels.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray
+    digits: list[int]
+    boxes: list[tuple[int, int, int, int]]
+
+
+class ScenePainter:
+    """Paints the scenes of one split, each from its own random stream, so any scene can be painted alone.
+
+    Args:
+        split: ``'train'`` or ``'val'``; the two share neither digits nor photographs.
+        size: side of the square scenes in pixels, >= 32.
+        seed: seed of the whole data set, >= 0.
+
+    Raises:
+        ImportError: scikit-image or scikit-learn is not installed.
+        FileNotFoundError: the installed scikit-image or scikit-learn does not ship a photograph.
+    """
+
+    def __init__(self, split: str, size: int, seed: int) -> None:
+        self.split, self.size, self.seed = split, size, seed
+        self.photographs = [_load_photograph(name) for name in PHOTOGRAPHS[split]]
+        self.glyphs, self.labels = load_glyphs(split, seed)
+
+    def paint(self, index: int) -> Scene:
+        """Paints scene ``index`` of the split: the same pixels for the same split, size, seed and index."""
+        rng = np.random.default_rng([self.seed, list(PHOTOGRAPHS).index(self.split), index])
+        image = self._background(rng)
+        mask = np.zeros((self.size, self.size), dtype=np.uint8)
+        digits, boxes = [], []
+        for x, y, side in self._places(image @ LUMA, rng):
+            choice = rng.integers(len(self.glyphs))
+            cell = np.s_[y : y + side, x : x + side]
+            alpha = _stroke_alpha(self.glyphs[choice], side)
+            colour = _contrasting_colour(image[cell].mean((0, 1)) @ LUMA, rng)
+            image[cell] += alpha[..., None] * (colour - image[cell])
+            stroke = alpha > 0.5
+            mask[cell][stroke] = self.labels[choice] + 1
+            digits.append(int(self.labels[choice]))
+            boxes.append(_tight_box(stroke, x, y))
+        return Scene((image * 255).round().astype(np.uint8), mask, digits, boxes)
+
+    def _background(self, rng: np.random.Generator) -> np.ndarray:
+        """A random square crop of a random photograph: (size, size, 3) float32 in [0, 1]."""
+        photograph = self.photographs[rng.integers(len(self.photographs))]
+        low, high = (min(factor * self.size, *photograph.size) for factor in CROP_SIDE)
+        side = np.exp(rng.uniform(np.log(low), np.log(high)))
+        left, top = (rng.uniform(0, length - side) for length in photograph.size)
+        crop = photograph.resize(
+            (self.size, self.size), Image.Resampling.BICUBIC, box=(left, top, left + side, top + side), reducing_gap=3.0
+        )
+        pixels = np.asarray(crop, dtype=np.float32) / 255
+        if rng.random() < 0.5:
+            pixels = pixels[:, ::-1]
+        return np.clip(pixels * rng.uniform(*BRIGHTNESS), 0, 1).astype(np.float32)
+
+    def _places(self, luminance: np.ndarray, rng: np.random.Generator) -> list[tuple[int, int, int]]:
+        """Random squares (x, y, side) inside the (size, size) scene that do not overlap."""
+        low, high = (round(share * self.size) for share in DIGIT_SIDE)
+        places: list[tuple[int, int, int]] = []
+        for _ in range(rng.integers(DIGITS_PER_SCENE[0], DIGITS_PER_SCENE[1] + 1)):
+            for attempt in range(2 * ATTEMPTS):  # a scene in which a digit finds no place, which is rare, has fewer
+                side = int(rng.integers(low, high + 1))
+                x, y = (int(value) for value in rng.integers(0, self.size - side + 1, size=2))
+                # Half dark, half light ground leaves no colour that is legible on both: shunned as long as there is a choice.
+                even = luminance[y : y + side, x : x + side].std() < MAX_DEVIATION or attempt >= ATTEMPTS
+                if even and all(_apart((x, y, side), other) for other in places):
+                    places.append((x, y, side))
+                    break
+        return places
+
+
+def load_glyphs(split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """scikit-learn's handwritten digits of one split.
+
+    Returns:
+        glyphs (N, 8, 8) float32 in [0, 1], 1 = ink, and labels (N,) int in 0..9; N is 1500 for training, 297 for validation.
+    """
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ImportError('DigitScenes needs scikit-learn: pip install scikit-learn scikit-image') from error
+    data = load_digits()
+    order = np.random.default_rng(seed).permutation(len(data.target))
+    chosen = order[:NUM_TRAIN_DIGITS] if split == 'train' else order[NUM_TRAIN_DIGITS:]
+    return (data.images[chosen] / 16).astype(np.float32), data.target[chosen]
+
+
+def _load_photograph(name: str) -> Image.Image:
+    """Reads ``package/path`` out of an installed package, grey photographs as RGB too."""
+    package, _, inside = name.partition('/')
+    spec = importlib.util.find_spec(package)  # locates the package without importing it
+    if spec is None or spec.origin is None:
+        raise ImportError(f'DigitScenes needs the photographs of {package}: pip install scikit-learn scikit-image')
+    path = Path(spec.origin).parent / inside
+    if not path.is_file():
+        raise FileNotFoundError(
+            f'{path} is missing: this version of {package} does not ship that photograph; '
+            'DigitScenes was made with scikit-image 0.26 and scikit-learn 1.9'
+        )
+    with Image.open(path) as image:
+        return image.convert('RGB')
+
+
+def _apart(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
+    """Whether two squares (x, y, side) share no pixel."""
+    (x, y, side), (other_x, other_y, other_side) = one, other
+    return x + side <= other_x or other_x + other_side <= x or y + side <= other_y or other_y + other_side <= y
+
+
+def _stroke_alpha(glyph: np.ndarray, side: int) -> np.ndarray:
+    """Enlarges an (8, 8) glyph to (side, side) and steepens its edge, so that strokes are solid."""
+    enlarged = Image.fromarray(glyph).resize((side, side), Image.Resampling.BICUBIC)
+    return np.clip((np.asarray(enlarged) - 0.45) * 4 + 0.5, 0, 1)
+
+
+def _contrasting_colour(background: float, rng: np.random.Generator) -> np.ndarray:
+    """A random hue (3,) in [0, 1] whose luminance is at least ``MIN_CONTRAST`` above or below the background's."""
+    lighter = background < 0.4 or (background < 0.6 and rng.random() < 0.5)
+    luminance = rng.uniform(background + MIN_CONTRAST, 1) if lighter else rng.uniform(0, background - MIN_CONTRAST)
+    hue = np.clip(np.abs((rng.random() * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
+    hue_luminance = hue @ LUMA
+    if luminance <= hue_luminance:
+        return hue * luminance / hue_luminance
+    return hue + (1 - hue) * (luminance - hue_luminance) / (1 - hue_luminance)
+
+
+def _tight_box(stroke: np.ndarray, x: int, y: int) -> tuple[int, int, int, int]:
+    """The box (x, y, width, height) round the True pixels of a cell whose corner is (x, y)."""
+    rows, columns = np.flatnonzero(stroke.any(1)), np.flatnonzero(stroke.any(0))
+    return (
+        x + int(columns[0]),
+        y + int(rows[0]),
+        int(columns[-1] - columns[0]) + 1,
+        int(rows[-1] - rows[0]) + 1,
+    )

@@ -1,0 +1,87 @@
+"""Segmenter's mask transformer on mixed-scale tokens, without replicating them first."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from mmseg.models.decode_heads import SegmenterMaskTransformerHead
+from torch import Tensor, nn
+
+from ..attention import attend
+from ..drop_path import ImageDropPath, announce_index
+from ..registry import MODELS
+from ..tokens import MixedTokens, TokenIndex
+
+
+@MODELS.register_module()
+class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
+    """mmseg's ``SegmenterMaskTransformerHead``, with the same parameters, on the unreplicated tokens.
+
+    Replicated tokens are equal inputs, and a transformer without position embeddings maps equal inputs to equal outputs. So
+    decoding the replicated map (section E.1) equals decoding the tokens as they are, each coarse key counted once for every cell
+    that it stands for, and replicating the class scores.
+
+    Args:
+        drop_path_rate: stochastic depth of the last layer, in [0, 1).
+        attn_drop_rate: must be 0, as in Segmenter.
+        **kwargs: of ``SegmenterMaskTransformerHead``.
+
+    Raises:
+        ValueError: ``attn_drop_rate`` is not 0.
+    """
+
+    def __init__(self, *, drop_path_rate: float = 0.1, attn_drop_rate: float = 0.0, **kwargs):
+        if attn_drop_rate:
+            raise ValueError('MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0')
+        super().__init__(drop_path_rate=0.0, **kwargs)
+        for i, layer in enumerate(self.layers):
+            rate = drop_path_rate * i / max(len(self.layers) - 1, 1)
+            if rate > 0:
+                layer.ffn.dropout_layer = ImageDropPath(rate)
+
+    def forward(self, inputs: Sequence[MixedTokens]) -> Tensor:
+        """Class scores of every fine cell.
+
+        Args:
+            inputs: what ``MSViT(out_type='tokens')`` returns.
+
+        Returns:
+            (B, num_classes, Hf, Wf).
+
+        Raises:
+            TypeError: the input is no `MixedTokens`.
+        """
+        mixed = inputs[self.in_index]
+        if not isinstance(mixed, MixedTokens):
+            raise TypeError(
+                f"MixedScaleSegmenterHead takes MixedTokens, got {type(mixed).__name__}: set the backbone's out_type='tokens', "
+                "or use mmseg's SegmenterMaskTransformerHead on feature maps"
+            )
+        index = mixed.index.behind(self.num_classes)
+        x = index.assemble(self.cls_emb[0], self.dec_proj(mixed.tokens()))
+        announce_index(self.layers, index)
+        for layer in self.layers:
+            x = _run_layer(layer, x, index)
+        classes, tokens = index.split(self.decoder_norm(x))
+        tokens = F.normalize(self.patch_proj(tokens), dim=-1)
+        classes = F.normalize(self.classes_proj(classes), dim=-1)
+        cells = index.cell_tokens(self.mask_norm(_score(tokens, classes, index)))
+        return cells.transpose(1, 2).reshape(len(cells), self.num_classes, *index.grid.fine_shape)
+
+
+def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
+    """One of mmseg's ``TransformerEncoderLayer`` on tokens in any layout."""
+    attention = layer.attn.attn
+    qkv = F.linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
+    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+    y = attend(q, k, v, index.key_weight, index.lengths).transpose(1, 2).flatten(2)
+    x = x + layer.attn.dropout_layer(layer.attn.proj_drop(attention.out_proj(y)))
+    return layer.ffn(layer.norm2(x), identity=x)
+
+
+def _score(tokens: Tensor, classes: Tensor, index: TokenIndex) -> Tensor:
+    """Cosine of each token with the class embeddings of its image, in the layout of the tokens."""
+    if index.lengths is None:
+        return tokens @ classes.transpose(1, 2)
+    images = tokens[0].split([length - index.num_prefix for length in index.lengths])
+    return torch.cat([image @ own.T for image, own in zip(images, classes, strict=True)]).unsqueeze(0)

@@ -1,0 +1,41 @@
+"""Stochastic depth that drops images, in any layout."""
+
+import torch
+from torch import Tensor, nn
+
+from .tokens import TokenIndex
+
+
+class ImageDropPath(nn.Module):
+    """Drop the residual branch of whole images; in a packed row timm's `DropPath` would drop the whole batch at once.
+
+    Args:
+        rate: probability that an image skips the branch, in [0, 1).
+    """
+
+    def __init__(self, rate: float):
+        super().__init__()
+        self.rate = rate
+        self.index: TokenIndex | None = None  # of the tokens on their way through the block
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return x
+        lengths = self.index.lengths
+        images = len(x) if lengths is None else len(lengths)
+        keep = torch.rand(images, 1, 1, device=x.device) >= self.rate
+        scale = keep.to(x.dtype) / (1 - self.rate)
+        if lengths is not None:
+            counts = torch.tensor(lengths, device=x.device)
+            scale = scale.flatten().repeat_interleave(counts, output_size=x.shape[1])[None, :, None]
+        return x * scale
+
+    def extra_repr(self) -> str:
+        return f'rate={self.rate:.3g}'
+
+
+def announce_index(module: nn.Module, index: TokenIndex) -> None:
+    """Tell every `ImageDropPath` in a module how the coming tokens lie."""
+    for part in module.modules():
+        if isinstance(part, ImageDropPath):
+            part.index = index

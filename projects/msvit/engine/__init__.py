@@ -1,0 +1,1 @@
+from msvit.engine.seed_hook import IterationSeedHook

@@ -1,0 +1,120 @@
+"""What the command-line tools share: their arguments, and the way from a config file to a runner."""
+
+import argparse
+import os
+from pathlib import Path
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner, find_latest_checkpoint
+
+from msvit.engine.safe_load import install_safe_loading
+
+
+def make_parser(description: str) -> argparse.ArgumentParser:
+    """Return a parser with the arguments that all tools have, as OpenMMLab users know them."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: work_dirs/<name of the config>)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that replace those of the config, e.g. optim_wrapper.optimizer.lr=0.01 model.gate.target=0.25; '
+        'lists as key="[a,b]" or key=a,b, without blanks',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    # torch.distributed.launch passes it in one spelling or the other.
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config that the arguments of :func:`make_parser` name, and apply them to it.
+
+    Args:
+        args: with ``config``, ``work_dir``, ``cfg_options``, ``launcher`` and ``local_rank``.
+
+    Returns:
+        The config, with ``work_dir`` (the argument, else the config's own, else ``work_dirs/<name of the config>``).
+
+    Raises:
+        FileNotFoundError: there is no such config.
+        ValueError: it is not of a kind that mmengine reads.
+    """
+    path = Path(args.config)
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
+    if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
+        raise ValueError(f'{path} is no config: a .py, .json or .yaml file is needed.')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(str(path))
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
+    return cfg
+
+
+def require_checkpoint(path: str) -> str:
+    """Return the path of a checkpoint that is there, or an address unchanged.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    if '://' not in path and not Path(path).expanduser().is_file():
+        raise FileNotFoundError(f'There is no checkpoint {path}.')
+    return path
+
+
+def enable_amp(cfg: Config) -> None:
+    """Train in mixed precision: turn the config's ``OptimWrapper`` into an ``AmpOptimWrapper``.
+
+    Raises:
+        ValueError: there is no GPU, or the config has an optimizer wrapper of another kind.
+    """
+    if not torch.cuda.is_available():
+        raise ValueError('--amp needs a CUDA GPU, and torch sees none here: leave --amp out to train in fp32.')
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise ValueError(f'--amp replaces an OptimWrapper, but the config has {kind}: leave --amp out.')
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def set_resume(cfg: Config, resume: str) -> None:
+    """Continue an interrupted training.
+
+    Args:
+        cfg: with ``work_dir`` set.
+        resume: a checkpoint of the run, or 'auto' for the latest one in the work dir; where there is none, training starts
+            afresh and says so.
+
+    Raises:
+        FileNotFoundError: the checkpoint is not there.
+    """
+    if resume == 'auto':
+        resume = _latest_checkpoint(Path(cfg.work_dir))
+        if resume is None:
+            print_log(f'Nothing to resume in {cfg.work_dir}: training starts from the beginning.', logger='current')
+            cfg.resume = False
+            return
+    cfg.resume = True
+    cfg.load_from = require_checkpoint(resume)
+
+
+def _latest_checkpoint(work_dir: Path) -> str | None:
+    """Return what ``last_checkpoint`` names, also in a work dir that has been moved since."""
+    if not (work_dir / 'last_checkpoint').is_file():
+        return None
+    latest = Path(find_latest_checkpoint(str(work_dir)))
+    return str(latest if latest.is_file() else work_dir / latest.name)
+
+
+def build_runner(cfg: Config) -> Runner:
+    """Build the runner that the config describes; from here on no checkpoint runs code (:mod:`msvit.engine.safe_load`)."""
+    install_safe_loading()
+    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

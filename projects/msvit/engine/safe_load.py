@@ -1,0 +1,121 @@
+"""Checkpoints are data: loading one never runs code that it carries.
+
+mmengine falls back to unpickling anything when the safe way fails. :func:`install_safe_loading` replaces its loaders through
+mmengine's own ``CheckpointLoader.register_scheme``, so ``--resume``, ``load_from`` and every ``init_cfg`` are covered.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+import safetensors.torch
+import torch
+from mmengine.dist import barrier, get_local_rank
+from mmengine.logging import HistoryBuffer
+from mmengine.runner import CheckpointLoader
+from safetensors import SafetensorError
+
+_STATISTICS = ('min', 'max', 'current', 'mean')
+_REFUSED_SCHEMES = (
+    'pavi://',
+    r'(\S+\:)?s3://',
+    r'(\S+\:)?petrel://',
+    'modelzoo://',
+    'torchvision://',
+    'open-mmlab://',
+    'openmmlab://',
+    'mmcls://',
+)
+
+
+def _statistic_of_history(owner: type, name: str) -> Any:
+    """Stand in for ``getattr``, by which a pickled HistoryBuffer names its four statistics."""
+    if owner is not HistoryBuffer or name not in _STATISTICS:
+        raise pickle.UnpicklingError(f'getattr({owner!r}, {name!r}) is not allowed')
+    return getattr(owner, name)
+
+
+def _allowed_globals() -> list:
+    """Return what the message hub and the metrics of a run of mmengine consist of, beside tensors and plain values."""
+    core = np._core if hasattr(np, '_core') else np.core
+    reconstruct, scalar = core.multiarray._reconstruct, core.multiarray.scalar
+    dtypes = {type(np.dtype(kind)) for kind in '?bhilqBHILQefdU'}
+    return [
+        HistoryBuffer,
+        (_statistic_of_history, 'builtins.getattr'),
+        slice,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+        # numpy 1 and 2 write different module names for the same two functions.
+        *((function, f'numpy.{module}.multiarray.{function.__name__}') for function in (reconstruct, scalar) for module in ('core', '_core')),
+    ]
+
+
+def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
+    """Load a checkpoint of a training run, or plain weights, without running code.
+
+    Args:
+        path: a ``.pth``/``.pt`` file as torch writes it, or a ``.safetensors`` file.
+        map_location: as in :func:`torch.load`.
+
+    Returns:
+        What the file holds: a dict, for ``.safetensors`` ``{'state_dict': ...}``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, is no checkpoint, or holds objects other than tensors and plain values.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(f'There is no checkpoint {path}.')
+    try:
+        if path.suffix == '.safetensors':
+            return {'state_dict': safetensors.torch.load_file(path)}
+        with torch.serialization.safe_globals(_allowed_globals()):
+            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).split('\n\n')[0].split('\n')[0]
+        raise ValueError(
+            f'{path} is not loaded: it is no checkpoint, is damaged, or holds Python objects that would run code ({reason}). '
+            'If you trust its origin, load it yourself once and save only its state_dict.'
+        ) from error
+    except (RuntimeError, EOFError, OSError, KeyError, AttributeError, IndexError, TypeError, SafetensorError) as error:
+        raise ValueError(f'{path} is damaged, incomplete or no checkpoint ({error}).') from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint.')
+    return checkpoint
+
+
+def load_checkpoint_url(url: str, map_location: Any = None) -> Any:
+    """Download a checkpoint into torch's cache, once per machine, and load it without running code.
+
+    Args:
+        url: an ``http(s)://`` address.
+        map_location: as in :func:`torch.load`.
+
+    Returns:
+        What :func:`load_checkpoint_file` returns.
+
+    Raises:
+        ValueError: as in :func:`load_checkpoint_file`.
+    """
+    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
+    if get_local_rank() == 0 and not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path))
+    barrier()
+    return load_checkpoint_file(path, map_location)
+
+
+def _load_refused_scheme(name: str, map_location: Any = None) -> None:
+    raise ValueError(f'{name} is not supported here: download the checkpoint and give its path, or give its https:// address.')
+
+
+def install_safe_loading() -> None:
+    """Make every checkpoint that mmengine loads in this process go through :func:`load_checkpoint_file`."""
+    CheckpointLoader.register_scheme('', load_checkpoint_file, force=True)
+    CheckpointLoader.register_scheme(('http://', 'https://'), load_checkpoint_url, force=True)
+    CheckpointLoader.register_scheme(_REFUSED_SCHEMES, _load_refused_scheme, force=True)

@@ -1,0 +1,18 @@
+"""Gates decide which regions are fine."""
+
+from .base import BaseGate, GateOutput
+from .fixed import MaskGate, RadialGate, RandomGate, UniformGate
+from .learned import MLPGate
+from .sampling import limit_fine_regions, sample_relaxed_bernoulli
+
+__all__ = [
+    'BaseGate',
+    'GateOutput',
+    'MLPGate',
+    'MaskGate',
+    'RadialGate',
+    'RandomGate',
+    'UniformGate',
+    'limit_fine_regions',
+    'sample_relaxed_bernoulli',
+]

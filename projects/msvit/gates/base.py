@@ -1,0 +1,49 @@
+"""What every gate gives and takes."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class GateOutput(NamedTuple):
+    """A gate's decision.
+
+    The paper's equations 11-13 let m = 1 keep the coarse token; here 1 and True mean fine, as in the paper's figures and targets.
+
+    Args:
+        p_fine: (B, Hc, Wc) float in [0, 1], the (relaxed) probability that a region is fine.
+        fine_mask: (B, Hc, Wc) bool, True = the region is split into fine tokens.
+    """
+
+    p_fine: Tensor
+    fine_mask: Tensor
+
+    def straight_through(self) -> Tensor | None:
+        """``fine_mask`` as float with the gradient of ``p_fine`` (equation 12); None when there is no gradient to pass."""
+        if not (torch.is_grad_enabled() and self.p_fine.requires_grad):
+            return None
+        return self.fine_mask.to(self.p_fine.dtype) + self.p_fine - self.p_fine.detach()
+
+
+class BaseGate(nn.Module, ABC):
+    """A map from images to a scale for each region.
+
+    Args:
+        coarse_patch_size: side of a region in pixels, S_c.
+    """
+
+    def __init__(self, coarse_patch_size: int = 32):
+        super().__init__()
+        if coarse_patch_size < 1:
+            raise ValueError(f'coarse_patch_size must be at least 1 pixel, got {coarse_patch_size}')
+        self.coarse_patch_size = coarse_patch_size
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> GateOutput:
+        """Decide for every region of (B, C, H, W) images, sides multiples of ``coarse_patch_size``."""
+
+    def region_shape(self, images: Tensor) -> tuple[int, int]:
+        """(Hc, Wc) of padded images."""
+        return images.shape[-2] // self.coarse_patch_size, images.shape[-1] // self.coarse_patch_size

@@ -1,0 +1,112 @@
+"""Gates that nobody trains: patterns that are the same for every image, the controls of the learned gate."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..registry import MODELS
+from .base import BaseGate, GateOutput
+
+
+class FixedShareGate(BaseGate):
+    """Base of the patterns that make a given share of the regions fine: the ones that `priority` puts first.
+
+    Args:
+        coarse_patch_size: side of a region in pixels, S_c.
+        fine_share: share of fine regions, in [0, 1], rounded to whole regions.
+
+    Raises:
+        ValueError: the share is out of range.
+    """
+
+    def __init__(self, coarse_patch_size: int = 32, fine_share: float = 0.5):
+        super().__init__(coarse_patch_size)
+        if not 0 <= fine_share <= 1:
+            raise ValueError(f'fine_share must lie in [0, 1], got {fine_share}')
+        self.fine_share = fine_share
+
+    @abstractmethod
+    def priority(self, images: Tensor) -> Tensor:
+        """(B, Hc, Wc), the higher the sooner fine."""
+
+    def forward(self, images: Tensor) -> GateOutput:
+        priority = self.priority(images)
+        rank = priority.flatten(1).argsort(dim=1, descending=True, stable=True).argsort(dim=1)
+        fine_mask = (rank < round(self.fine_share * rank.shape[1])).reshape(priority.shape)
+        return GateOutput(fine_mask.float(), fine_mask)
+
+
+@MODELS.register_module()
+class RadialGate(FixedShareGate):
+    """Fine around the centre, coarse towards the border (section G.1's fixed gate); arguments as in `FixedShareGate`."""
+
+    def priority(self, images: Tensor) -> Tensor:
+        height, width = self.region_shape(images)
+        y = (torch.arange(height, device=images.device) + 0.5) / height - 0.5
+        x = (torch.arange(width, device=images.device) + 0.5) / width - 0.5
+        return -(y[:, None] ** 2 + x**2).expand(len(images), height, width)
+
+
+@MODELS.register_module()
+class UniformGate(FixedShareGate):
+    """Fine regions spread evenly over the image; arguments as in `FixedShareGate`."""
+
+    def priority(self, images: Tensor) -> Tensor:
+        height, width = self.region_shape(images)
+        # an additive recurrence of the plastic number: every prefix of its order covers the plane evenly
+        y = torch.arange(height, device=images.device, dtype=torch.float64)[:, None] * 0.7548776662466927
+        x = torch.arange(width, device=images.device, dtype=torch.float64) * 0.5698402909980532
+        return ((y + x) % 1).expand(len(images), height, width)
+
+
+@MODELS.register_module()
+class RandomGate(FixedShareGate):
+    """Random fine regions: drawn anew for each image in training, one fixed draw per grid at test.
+
+    Args:
+        coarse_patch_size: side of a region in pixels, S_c.
+        fine_share: share of fine regions, in [0, 1], rounded to whole regions.
+        seed: of the draw at test.
+    """
+
+    def __init__(self, coarse_patch_size: int = 32, fine_share: float = 0.5, seed: int = 0):
+        super().__init__(coarse_patch_size, fine_share)
+        self.seed = seed
+
+    def priority(self, images: Tensor) -> Tensor:
+        height, width = self.region_shape(images)
+        if self.training:
+            return torch.rand(len(images), height, width, device=images.device)
+        generator = torch.Generator().manual_seed(self.seed)
+        return torch.rand(height, width, generator=generator).to(images.device).expand(len(images), height, width)
+
+
+@MODELS.register_module()
+class MaskGate(BaseGate):
+    """One given mask for every image.
+
+    Args:
+        mask: (Hc, Wc), true = fine: nested sequences of 0 and 1 or a tensor.
+        coarse_patch_size: side of a region in pixels, S_c.
+
+    Raises:
+        ValueError: the mask is not two-dimensional, or an image has another region grid.
+    """
+
+    def __init__(self, mask: Sequence[Sequence[bool]] | Tensor, coarse_patch_size: int = 32):
+        super().__init__(coarse_patch_size)
+        mask = torch.as_tensor(mask).bool()
+        if mask.dim() != 2:
+            raise ValueError(f'mask must be two-dimensional, (Hc, Wc); got shape {tuple(mask.shape)}')
+        self.register_buffer('mask', mask, persistent=False)
+
+    def forward(self, images: Tensor) -> GateOutput:
+        if self.region_shape(images) != tuple(self.mask.shape):
+            raise ValueError(
+                f'the given mask has {tuple(self.mask.shape)} regions, the padded images {self.region_shape(images)}: '
+                'give a mask for this image size'
+            )
+        fine_mask = self.mask.expand(len(images), -1, -1)
+        return GateOutput(fine_mask.float(), fine_mask)

@@ -1,0 +1,44 @@
+"""Relaxed Bernoulli decisions in training, deterministic ones at test."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def sample_relaxed_bernoulli(logits: Tensor, temperature: float) -> Tensor:
+    """Draw from the binary concrete distribution, sigmoid((logits + logistic noise) / temperature) (equation 11).
+
+    Args:
+        logits: any shape; sigmoid(logits) is the probability that the draw exceeds 0.5.
+        temperature: > 0; the smaller, the closer to 0 and 1. Noise comes from torch's generator of the logits' device.
+
+    Returns:
+        The shape of ``logits``, in (0, 1).
+    """
+    uniform = torch.rand_like(logits).clamp(1e-6, 1 - 1e-6)
+    return torch.sigmoid((logits + torch.logit(uniform)) / temperature)
+
+
+def limit_fine_regions(fine_mask: Tensor, p_fine: Tensor, budget: int | float | None) -> Tensor:
+    """Keep at most ``budget`` regions of each image fine, those of the highest ``p_fine``.
+
+    Args:
+        fine_mask: (B, Hc, Wc) bool.
+        p_fine: (B, Hc, Wc) float.
+        budget: a number of regions (int), a share of them in [0, 1] (float), or None for no limit.
+
+    Returns:
+        (B, Hc, Wc) bool.
+
+    Raises:
+        ValueError: the budget is negative, or a share above 1.
+    """
+    if budget is None:
+        return fine_mask
+    if budget < 0 or (isinstance(budget, float) and budget > 1):
+        raise ValueError(f'budget must be a number of regions (int >= 0) or a share of them (float in [0, 1]), got {budget}')
+    regions = fine_mask[0].numel()
+    keep = min(regions, int(budget * regions) if isinstance(budget, float) else budget)
+    best = p_fine.flatten(1).topk(keep, dim=1).indices
+    chosen = F.one_hot(best, regions).any(dim=1) if keep else torch.zeros_like(fine_mask.flatten(1))
+    return fine_mask & chosen.reshape(fine_mask.shape)

@@ -1,0 +1,27 @@
+"""From mixed-scale tokens to ordinary feature maps."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from ..registry import MODELS
+from ..tokens import MixedTokens
+
+
+@MODELS.register_module()
+class ReplicateTokens(nn.Module):
+    """Copy each coarse token to the four fine cells that it stands for (section E.1), in front of any mmseg head.
+
+    Use it behind ``MSViT(out_type='tokens')``; ``out_type='featmap'`` does the same within the backbone.
+    """
+
+    def forward(self, inputs: Sequence[MixedTokens]) -> tuple[Tensor, ...]:
+        """Mixed-scale tokens of one or more blocks -> a tuple of maps (B, C, Hf, Wf).
+
+        Raises:
+            TypeError: an input is no `MixedTokens`.
+        """
+        for tokens in inputs:
+            if not isinstance(tokens, MixedTokens):
+                raise TypeError(f"ReplicateTokens takes MixedTokens, got {type(tokens).__name__}: set the backbone's out_type='tokens'")
+        return tuple(tokens.to_map() for tokens in inputs)

@@ -1,0 +1,19 @@
+"""Mixed-scale tokens: geometry, memory layouts, and the way back to the grid."""
+
+from .embedding import embed_patches, position_table
+from .grid import TokenGrid, pad_to_multiple, patchify
+from .index import INDEX_TYPES, Layout, TokenIndex, build_index
+from .sequence import MixedTokens
+
+__all__ = [
+    'INDEX_TYPES',
+    'Layout',
+    'MixedTokens',
+    'TokenGrid',
+    'TokenIndex',
+    'build_index',
+    'embed_patches',
+    'pad_to_multiple',
+    'patchify',
+    'position_table',
+]

@@ -1,0 +1,227 @@
+"""Which candidate tokens are present, and where each lies in memory: the three layouts of a ragged batch.
+
+============  =====================  ==========================================================================
+layout        tokens in memory       meaning
+============  =====================  ==========================================================================
+``masked``    (B, P + Nc + Nf, C)    every candidate of both scales, absent ones masked in attention (eq. 15)
+``trimmed``   (B, P + Lmax, C)       present tokens first, cut to the longest of the batch (adaptive trimming)
+``packed``    (1, sum(P + L_b), C)   present tokens only, one row, image after image
+============  =====================  ==========================================================================
+
+P prefix tokens (class, register, distillation) lead every image.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from .grid import TokenGrid
+
+Layout = Literal['masked', 'trimmed', 'packed']
+
+
+class TokenIndex(ABC):
+    """Base of the three layouts.
+
+    Args:
+        grid: the candidates.
+        fine_mask: (B, Hc, Wc) bool, True = the region is fine.
+        gate: (B, Hc, Wc) float, the value of ``fine_mask`` with the gate's straight-through gradient; None when nothing trains it.
+        num_prefix: P, the prefix tokens of each image.
+        replicated: coarse tokens count in attention as if they were already copied to all their cells.
+    """
+
+    layout: Layout
+
+    def __init__(
+        self,
+        grid: TokenGrid,
+        fine_mask: Tensor,
+        gate: Tensor | None = None,
+        num_prefix: int = 0,
+        replicated: bool = False,
+    ):
+        self.grid = grid
+        self.fine_mask = fine_mask
+        self.num_prefix = num_prefix
+        self.active = grid.active(fine_mask)
+        self.counts = self.active.sum(dim=1)
+        self._arrange()
+        self.key_weight = self._key_weight(gate, replicated)
+        """How often each token counts as an attention key, (B, P + L) or (1, sum(P + L_b)): 0 for absent tokens, 1 for prefix
+        tokens, with the gate's gradient; None if every weight is the constant 1."""
+
+    @property
+    def batch_size(self) -> int:
+        return self.fine_mask.shape[0]
+
+    @property
+    def lengths(self) -> list[int] | None:
+        """Tokens of each image in a packed row, prefix included; None where images lie in a batch dimension."""
+        return None
+
+    def behind(self, num_prefix: int) -> 'TokenIndex':
+        """The same tokens behind other prefix tokens, for a decoder that sees them as if replicated (no gate gradient)."""
+        return type(self)(self.grid, self.fine_mask, num_prefix=num_prefix, replicated=True)
+
+    @abstractmethod
+    def _arrange(self) -> None:
+        """Find where each token lies in memory."""
+
+    @abstractmethod
+    def select(self, candidates: Tensor) -> Tensor:
+        """Candidates (B, Nc + Nf, ...) -> tokens in this layout, without prefix: (B, L, ...) or (1, sum L_b, ...)."""
+
+    @abstractmethod
+    def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
+        """Prefix tokens (P, C), the same for every image, and ``select``-ed tokens -> the sequence in this layout."""
+
+    @abstractmethod
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The inverse of `assemble`: prefix tokens (B, P, C), and tokens as `select` gives them."""
+
+    @abstractmethod
+    def cell_tokens(self, tokens: Tensor) -> Tensor:
+        """Tokens without prefix -> the token of every fine cell, (B, Nf, C): coarse tokens are replicated (section E.1)."""
+
+    def select_shared(self, table: Tensor) -> Tensor:
+        """A table (Nc + Nf, ...) shared by all images, such as position embeddings -> its rows in this layout."""
+        return self.select(table.expand(self.batch_size, *table.shape))
+
+    def _key_weight(self, gate: Tensor | None, replicated: bool) -> Tensor | None:
+        if gate is None and not replicated and self._all_present:
+            return None
+        weight = self.active.float() if gate is None else self.grid.active(gate)
+        if replicated:
+            weight = weight * self.grid.cells_per_token(weight.device)
+        weight = self.select(weight.unsqueeze(-1))
+        return self.assemble(weight.new_ones(self.num_prefix, 1), weight).squeeze(-1)
+
+    @property
+    @abstractmethod
+    def _all_present(self) -> bool:
+        """Whether no absent token lies in memory."""
+
+    def _cell_candidates(self) -> Tensor:
+        """The candidate that covers each fine cell, (B, Nf)."""
+        region = self.grid.region_of_cell(self.fine_mask.device)
+        fine = torch.arange(self.grid.num_fine, device=region.device) + self.grid.num_coarse
+        return torch.where(self.fine_mask.flatten(1)[:, region], fine, region)
+
+
+class MaskedIndex(TokenIndex):
+    """Every candidate in place; absent ones are masked."""
+
+    layout = 'masked'
+
+    def _arrange(self) -> None:
+        pass  # candidates stay where they are
+
+    def select(self, candidates: Tensor) -> Tensor:
+        return candidates
+
+    def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
+        return torch.cat((prefix.expand(self.batch_size, -1, -1), tokens), dim=1)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[:, : self.num_prefix], x[:, self.num_prefix :]
+
+    def cell_tokens(self, tokens: Tensor) -> Tensor:
+        return _gather_rows(tokens, self._cell_candidates())
+
+    @property
+    def _all_present(self) -> bool:
+        return False
+
+
+class TrimmedIndex(MaskedIndex):
+    """Present tokens first, cut to the batch's longest sequence: adaptive trimming (sections 2.3 and F.2)."""
+
+    layout = 'trimmed'
+
+    def _arrange(self) -> None:
+        longest, shortest = torch.stack((self.counts.max(), self.counts.min())).tolist()
+        self._ragged = longest != shortest
+        # stable: tokens keep the order of the candidates, coarse before fine
+        order = torch.sort(self.active, dim=1, descending=True, stable=True).indices
+        self._kept = order[:, :longest]
+        self._position = torch.argsort(order, dim=1)
+
+    def select(self, candidates: Tensor) -> Tensor:
+        return _gather_rows(candidates, self._kept)
+
+    def cell_tokens(self, tokens: Tensor) -> Tensor:
+        return _gather_rows(tokens, self._position.gather(1, self._cell_candidates()))
+
+    @property
+    def _all_present(self) -> bool:
+        return not self._ragged
+
+
+class PackedIndex(TokenIndex):
+    """Present tokens only, image after image in one row: no padding at all."""
+
+    layout = 'packed'
+
+    def _arrange(self) -> None:
+        num_prefix, device, ends = self.num_prefix, self.fine_mask.device, self.counts.cumsum(0)
+        self._rows = self.active.flatten().nonzero().squeeze(1)
+        self._lengths = [count + num_prefix for count in self.counts.tolist()]
+        image = torch.repeat_interleave(torch.arange(self.batch_size, device=device), self.counts, output_size=len(self._rows))
+        # where tokens and prefix tokens go in the row
+        self._token_rows = torch.arange(len(self._rows), device=device) + (image + 1) * num_prefix
+        starts = ends - self.counts + torch.arange(self.batch_size, device=device) * num_prefix
+        self._prefix_rows = starts[:, None] + torch.arange(num_prefix, device=device)
+
+    @property
+    def lengths(self) -> list[int]:
+        return self._lengths
+
+    def select(self, candidates: Tensor) -> Tensor:
+        return candidates.flatten(0, 1)[self._rows].unsqueeze(0)
+
+    def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
+        if self.num_prefix == 0:
+            return tokens
+        row = tokens.new_empty(sum(self._lengths), tokens.shape[-1])
+        row = row.index_copy(0, self._token_rows, tokens[0])
+        prefix = prefix.to(tokens.dtype).repeat(self.batch_size, 1)
+        return row.index_copy(0, self._prefix_rows.flatten(), prefix).unsqueeze(0)
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[0, self._prefix_rows], x[:, self._token_rows]
+
+    def cell_tokens(self, tokens: Tensor) -> Tensor:
+        position = self.active.flatten().cumsum(0).reshape(self.active.shape) - 1
+        return tokens[0, position.gather(1, self._cell_candidates())]
+
+    @property
+    def _all_present(self) -> bool:
+        return True
+
+
+INDEX_TYPES: dict[str, type[TokenIndex]] = {index.layout: index for index in (MaskedIndex, TrimmedIndex, PackedIndex)}
+
+
+def build_index(
+    layout: Layout, grid: TokenGrid, fine_mask: Tensor, gate: Tensor | None = None, num_prefix: int = 0
+) -> TokenIndex:
+    """Index a batch in the named layout; arguments as in `TokenIndex`.
+
+    Raises:
+        ValueError: the layout's name is unknown, or ``fine_mask`` has another shape than the grid's regions.
+    """
+    if layout not in INDEX_TYPES:
+        raise ValueError(f'unknown layout {layout!r}: choose one of {", ".join(map(repr, INDEX_TYPES))}')
+    if fine_mask.dim() != 3 or tuple(fine_mask.shape[1:]) != grid.region_shape:
+        raise ValueError(
+            f'fine_mask has shape {tuple(fine_mask.shape)}, but a {grid.height}x{grid.width} image in regions of '
+            f'{grid.coarse_patch_size} pixels needs (batch, {grid.region_shape[0]}, {grid.region_shape[1]})'
+        )
+    return INDEX_TYPES[layout](grid, fine_mask, gate, num_prefix)
+
+
+def _gather_rows(x: Tensor, index: Tensor) -> Tensor:
+    return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))

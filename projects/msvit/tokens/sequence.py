@@ -1,0 +1,52 @@
+"""The ragged sequence that flows through a mixed-scale transformer."""
+
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from .index import Layout, TokenIndex
+
+
+@dataclass(frozen=True)
+class MixedTokens:
+    """Tokens of two scales, with the way back to the image.
+
+    Args:
+        x: the token features in the memory layout of ``index``, prefix tokens included.
+        index: which tokens are present and where each lies.
+    """
+
+    x: Tensor
+    index: TokenIndex
+
+    @property
+    def layout(self) -> Layout:
+        """``'masked'``, ``'trimmed'`` or ``'packed'``."""
+        return self.index.layout
+
+    @property
+    def fine_mask(self) -> Tensor:
+        """(B, Hc, Wc) bool, True = the region is split into fine tokens."""
+        return self.index.fine_mask
+
+    @property
+    def counts(self) -> Tensor:
+        """(B,) present tokens of each image, without prefix tokens."""
+        return self.index.counts
+
+    def prefix(self) -> Tensor:
+        """Class, distillation and register tokens, (B, P, C)."""
+        return self.index.split(self.x)[0]
+
+    def tokens(self) -> Tensor:
+        """The tokens without prefix: (B, L, C), or (1, sum L_b, C) if packed."""
+        return self.index.split(self.x)[1]
+
+    def to_map(self) -> Tensor:
+        """Features of the fine grid, (B, C, Hf, Wf); a coarse token is copied to each cell that it stands for (section E.1)."""
+        cells = self.index.cell_tokens(self.tokens())
+        return cells.transpose(1, 2).reshape(len(cells), -1, *self.index.grid.fine_shape)
+
+    def with_features(self, x: Tensor) -> 'MixedTokens':
+        """The same tokens with other features, of the same layout."""
+        return replace(self, x=x)

@@ -1,0 +1,62 @@
+"""Package ``msvit``: the sources live in ``projects/msvit``."""
+
+import runpy
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+README = HERE / 'README.md'
+
+setup(
+    name='msvit',
+    version=runpy.run_path(str(HERE / 'projects' / 'msvit' / 'version.py'))['__version__'],
+    description='MSViT: dynamic mixed-scale tokenization for Vision Transformers, on OpenMMLab',
+    long_description=README.read_text(encoding='utf-8') if README.is_file() else '',
+    long_description_content_type='text/markdown',
+    url='https://arxiv.org/abs/2307.02321',
+    license='Apache-2.0',
+    license_files=['LICENSE'],
+    keywords='vision transformer, dynamic tokenization, mixed scale, semantic segmentation, OpenMMLab',
+    classifiers=[
+        'Development Status :: 4 - Beta',
+        'Intended Audience :: Science/Research',
+        'Operating System :: OS Independent',
+        'Programming Language :: Python :: 3',
+        'Programming Language :: Python :: 3 :: Only',
+        'Topic :: Scientific/Engineering :: Artificial Intelligence',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+    ],
+    python_requires='>=3.10',
+    package_dir={'': 'projects'},
+    packages=find_packages('projects', include=['msvit', 'msvit.*']),
+    package_data={'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md']},
+    install_requires=[
+        'torch>=2.6',  # weights_only loading with a list of allowed classes
+        'torchvision',
+        'timm>=1.0.20',  # Block.forward takes attn_mask
+        'safetensors',
+        'numpy',
+        'matplotlib',
+        'rich',
+        'tqdm',
+        'scikit-learn',  # the digits of DigitScenes
+        'scikit-image',  # its photographs
+    ],
+    # The two lines of OpenMMLab share their import names: choose one.
+    extras_require={
+        'onedl': ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmsegmentation>=1.4.2', 'onedl-mmpretrain>=1.3.6'],
+        # mmsegmentation 1.2.2 refuses mmcv 2.2, needs numpy 1, and imports ftfy and regex without declaring them.
+        'openmmlab': [
+            'mmengine>=0.10.5',
+            'mmcv>=2.0.0,<2.2.0',
+            'mmsegmentation>=1.2.2',
+            'mmpretrain>=1.2.0',
+            'numpy<2',
+            'ftfy',
+            'regex',
+        ],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'tensorboard'],
+    },
+    zip_safe=False,
+)

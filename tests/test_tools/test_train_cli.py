@@ -1,0 +1,83 @@
+"""tools/train.py: trains, resumes exactly, and says what is wrong."""
+
+import shutil
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from msvit.registry import HOOKS
+
+
+@HOOKS.register_module(force=True)
+class InterruptForTest(Hook):
+    """Stop a training as Ctrl-C does, after four iterations."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 3:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_resume_repeats_the_losses_of_an_uninterrupted_run(toy_config, tmp_path, run_tool, read_losses, workers):
+    options = (f'train_dataloader.num_workers={workers}',)
+    run_tool('train.py', toy_config, '--work-dir', tmp_path / 'whole', options=options)
+    interrupted = tmp_path / 'interrupted.py'
+    interrupted.write_text(toy_config.read_text() + "custom_hooks.append(dict(type='msvit.InterruptForTest'))\n")
+    with pytest.raises(KeyboardInterrupt):
+        run_tool('train.py', interrupted, '--work-dir', tmp_path / 'parts', options=options)
+    assert (tmp_path / 'parts' / 'iter_3.pth').is_file()
+    assert not (tmp_path / 'parts' / 'iter_6.pth').exists()
+    shutil.move(tmp_path / 'parts', tmp_path / 'moved')  # an absolute path stands in last_checkpoint
+
+    run_tool('train.py', toy_config, '--work-dir', tmp_path / 'moved', '--resume', options=options)
+
+    whole, resumed = read_losses(tmp_path / 'whole'), read_losses(tmp_path / 'moved')
+    assert sorted(whole) == [1, 2, 3, 4, 5, 6]
+    assert len(set(whole.values())) == 6
+    assert resumed == whole
+    first, second = (torch.load(tmp_path / name / 'iter_6.pth', weights_only=False) for name in ('whole', 'moved'))
+    for key, value in first['state_dict'].items():
+        assert torch.equal(value, second['state_dict'][key]), key
+
+
+def test_resume_from_a_named_checkpoint_goes_on_there(toy_config, tmp_path, run_tool, read_losses):
+    run_tool('train.py', toy_config, '--work-dir', tmp_path / 'a', options=('train_cfg.max_iters=3',))
+    run_tool('train.py', toy_config, '--work-dir', tmp_path / 'b', '--resume', tmp_path / 'a' / 'iter_3.pth', '--no-validate')
+    assert sorted(read_losses(tmp_path / 'b')) == [4, 5, 6]
+
+
+def test_resume_with_nothing_to_resume_says_so_and_starts(toy_config, run_tool, tmp_path, capfd):
+    run_tool('train.py', toy_config, '--resume', '--no-validate', options=('train_cfg.max_iters=1',))
+    assert 'Nothing to resume in work_dirs/toy: training starts from the beginning.' in ''.join(capfd.readouterr())
+    assert (tmp_path / 'elsewhere' / 'work_dirs' / 'toy' / 'iter_1.pth').is_file()
+
+
+def test_a_pipeline_that_cannot_be_resumed_exactly_is_told(toy_config, tmp_path, run_tool, capfd):
+    toy_config.write_text(toy_config.read_text().replace("    dict(type='msvit.SeedSample'),\n", ''))
+    run_tool('train.py', toy_config, '--work-dir', tmp_path / 'w', '--no-validate', options=('train_cfg.max_iters=1',))
+    assert 'has no msvit.SeedSample' in ''.join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['nowhere.py'], 'There is no config nowhere.py'),
+        (['{config}', '--resume', 'nowhere.pth'], 'There is no checkpoint nowhere.pth'),
+        pytest.param(
+            ['{config}', '--amp'],
+            '--amp needs a CUDA GPU',
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there'),
+        ),
+    ],
+)
+def test_user_mistakes_are_named_before_anything_starts(toy_config, run_tool, capfd, arguments, message):
+    with pytest.raises(SystemExit, match='2'):
+        run_tool('train.py', *(argument.format(config=toy_config) for argument in arguments))
+    assert message in capfd.readouterr().err
+
+
+def test_a_config_of_a_strange_kind_is_refused(tmp_path, run_tool, capfd):
+    (tmp_path / 'config.txt').write_text('model = dict()')
+    with pytest.raises(SystemExit, match='2'):
+        run_tool('train.py', tmp_path / 'config.txt')
+    assert 'is no config' in capfd.readouterr().err

@@ -1,0 +1,82 @@
+"""Evaluate a checkpoint on the test set of its config.
+
+python tools/test.py configs/msseg_s16_512x512_ade20k.py work_dirs/msseg_s16_512x512_ade20k/iter_160000.pth --out result.json
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint
+
+VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
+
+
+def make_test_parser() -> argparse.ArgumentParser:
+    """Return the parser of this tool."""
+    parser = make_parser('Evaluate a model')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', metavar='FILE.json', help='write the figures of the evaluation to this file')
+    parser.add_argument('--show', action='store_true', help='show the predictions in a window')
+    parser.add_argument('--show-dir', help='write pictures of the predictions into this folder')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds that each window stays (default: 2)')
+    parser.add_argument('--tta', action='store_true', help="test-time augmentation by the config's tta_pipeline and tta_model")
+    return parser
+
+
+def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
+    """Switch on the host library's visualization hook."""
+    scope = cfg.get('default_scope', 'mmseg')
+    hook = cfg.default_hooks.setdefault('visualization', {'type': VISUALIZATION_HOOKS[scope]})
+    hook.update(show=show, wait_time=wait_time, interval=1)
+    if scope == 'mmpretrain':
+        hook.update(enable=True, out_dir=show_dir)
+    else:
+        hook.update(draw=True)
+        cfg.visualizer.save_dir = show_dir
+
+
+def enable_tta(cfg: Config) -> None:
+    """Test with the config's ``tta_model`` and ``tta_pipeline``.
+
+    Raises:
+        ValueError: the config lacks one of them.
+    """
+    for key in ('tta_model', 'tta_pipeline'):
+        if key not in cfg:
+            raise ValueError(f'--tta needs {key} in the config, and it has none.')
+    cfg.model = cfg.tta_model | {'module': cfg.model}
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+
+
+def write_figures(path: Path, config: str, checkpoint: str, metrics: dict) -> None:
+    """Write the evaluation's figures, with what they belong to, as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figures = {'config': config, 'checkpoint': checkpoint, 'metrics': {key: float(value) for key, value in metrics.items()}}
+    path.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+
+
+def main() -> None:
+    """Run the tool."""
+    parser = make_test_parser()
+    args = parser.parse_args()
+    if args.out and Path(args.out).suffix != '.json':
+        parser.error(f'--out {args.out}: name a .json file.')
+    try:
+        cfg = load_config(args)
+        cfg.load_from, cfg.resume = require_checkpoint(args.checkpoint), False
+        if args.tta:
+            enable_tta(cfg)
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+    if args.show or args.show_dir:
+        draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
+    metrics = build_runner(cfg).test()
+    if args.out and is_main_process():
+        write_figures(Path(args.out), args.config, args.checkpoint, metrics)
+
+
+if __name__ == '__main__':
+    main()
