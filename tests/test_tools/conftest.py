@@ -1,5 +1,6 @@
 """A tiny real segmentation project, and a way to run the command-line tools on it."""
 
+import gc
 import json
 import runpy
 import sys
@@ -94,6 +95,8 @@ def run_tool(monkeypatch, tmp_path):
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv('LOCAL_RANK', '0')
+    # Workers that are waiting for work end only by this time-out, 5 s by default.
+    monkeypatch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.2)
 
     def run(name: str, *arguments, options: tuple[str, ...] = ()) -> None:
         # A new process has none of these yet.
@@ -107,6 +110,7 @@ def run_tool(monkeypatch, tmp_path):
             runpy.run_path(str(TOOLS / name), run_name='__main__')
         finally:
             torch.set_num_threads(threads)
+            gc.collect()
 
     return run
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 from mmengine.hooks import Hook
+
 from msvit.registry import HOOKS
 
 

@@ -67,7 +67,9 @@ def list_pairs(source: Path, split: str) -> list[tuple[Path, Path]]:
     """The (image, annotation) files of one split, sorted by name."""
     for folder in (source / split, source / f'{split}annot'):
         if not folder.is_dir():
-            raise FileNotFoundError(f'{folder} does not exist; expected in {source}: train, trainannot, val, valannot, test, testannot')
+            raise FileNotFoundError(
+                f'{folder} does not exist; expected in {source}: train, trainannot, val, valannot, test, testannot'
+            )
     pairs = [(image, source / f'{split}annot' / image.name) for image in sorted((source / split).glob('*.png'))]
     if not pairs:
         raise FileNotFoundError(f'{source / split} holds no *.png file')
@@ -82,7 +84,7 @@ def convert_annotation(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         labels = np.array(image)
     if labels.ndim != 2 or labels.max() > UNLABELLED:
-        raise ValueError(f'{path} is not one channel of values 0..{UNLABELLED}: is this the SegNet tutorial\'s CamVid?')
+        raise ValueError(f"{path} is not one channel of values 0..{UNLABELLED}: is this the SegNet tutorial's CamVid?")
     labels[labels == UNLABELLED] = IGNORED
     return labels
 

@@ -2,7 +2,7 @@
 
 python tools/dataset_converters/verify_files.py data/camvid --num-classes 11
 
-Every image in FOLDER and below is decoded. With --num-classes, those below FOLDER/annotations are checked for their values too.
+Every image in FOLDER and below is decoded. With --num-classes, the values of those in FOLDER/annotations are checked too.
 The exit status is 1 where anything was found.
 """
 

@@ -272,7 +272,9 @@ class MSViT(nn.Module):
                 f'{self.coarse_patch_size}: give both the same'
             )
         if self.gate_loss is not None and not (self.gate and any(p.requires_grad for p in self.gate.parameters())):
-            raise ValueError("gate_loss has nothing to train: use a learned gate such as dict(type='msvit.MLPGate') or drop gate_loss")
+            raise ValueError(
+                "gate_loss has nothing to train: use a learned gate such as dict(type='msvit.MLPGate') or drop gate_loss"
+            )
 
 
 def _run_block(block: nn.Module, x: Tensor, index: Any) -> Tensor:
@@ -284,5 +286,3 @@ def _build(module: nn.Module | dict[str, Any] | None, **defaults: Any) -> Any:
     if isinstance(module, dict):
         return MODELS.build({**defaults, **module})
     return module
-
-

@@ -52,9 +52,13 @@ def _create(name: str, pretrained: bool, options: dict[str, Any]) -> VisionTrans
 
 def _check_supported(vit: Any, name: str) -> None:
     if not isinstance(vit, VisionTransformer):
-        raise ValueError(f'{name} is a {type(vit).__name__}, not a timm VisionTransformer: mixed-scale tokens need a plain ViT')
+        raise ValueError(
+            f'{name} is a {type(vit).__name__}, not a timm VisionTransformer: mixed-scale tokens need a plain ViT'
+        )
     if not isinstance(vit.patch_embed, PatchEmbed):
-        raise ValueError(f'{name} embeds patches by {type(vit.patch_embed).__name__}: only a single patch convolution is supported')
+        raise ValueError(
+            f'{name} embeds patches by {type(vit.patch_embed).__name__}: only a single patch convolution is supported'
+        )
     if vit.patch_embed.patch_size[0] != vit.patch_embed.patch_size[1]:
         raise ValueError(f'{name} has patches of {vit.patch_embed.patch_size} pixels: only square patches are supported')
     if vit.pos_embed is None:

@@ -1,4 +1,4 @@
-"""Weights in and out: timm, DeiT, DINOv2, mmpretrain, mmseg, official Segmenter and msvit checkpoints, read without running code."""
+"""Weights in and out: timm, DeiT, DINOv2, mmpretrain, mmseg, Segmenter and msvit checkpoints, read without running code."""
 
 from .errors import CheckpointError
 from .io import read_checkpoint, save_weights

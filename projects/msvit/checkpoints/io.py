@@ -91,7 +91,9 @@ def save_weights(model_or_state: nn.Module | dict[str, Tensor], path: str | os.P
     """
     path = Path(path)
     if path.suffix != '.safetensors':
-        raise ValueError(f'weights are written as safetensors: name the file {path.with_suffix(".safetensors").name}, not {path.name}')
+        raise ValueError(
+            f'weights are written as safetensors: name the file {path.with_suffix(".safetensors").name}, not {path.name}'
+        )
     state = model_or_state.state_dict() if isinstance(model_or_state, nn.Module) else model_or_state
     wrong = [name for name, value in state.items() if not isinstance(value, Tensor)]
     if wrong or not state:
@@ -118,7 +120,9 @@ def _download(url: str) -> Path:
         try:
             torch.hub.download_url_to_file(url, str(file))
         except (URLError, OSError) as error:
-            raise CheckpointError(f'cannot download {url} ({error}): fetch the file by other means and give its path') from error
+            raise CheckpointError(
+                f'cannot download {url} ({error}): fetch the file by other means and give its path'
+            ) from error
     return file
 
 
@@ -131,19 +135,21 @@ def _read_file(file: Path) -> object:
     if head.startswith(b'version https://git-lfs'):
         raise CheckpointError(f'{file} is a pointer of Git LFS, not the weights: run `git lfs pull` where it came from')
     try:
-        if is_safetensors or file.suffix == '.safetensors':
+        if is_safetensors or (file.suffix == '.safetensors' and not head.startswith((b'PK', b'\x80'))):
             return safetensors.torch.load_file(file)
-        with torch.serialization.safe_globals([(_Unread, name) for name in _TRAINING_STATE]):
-            return torch.load(file, map_location='cpu', weights_only=True)
+        stand_ins = [(_Unread, name) for name in _TRAINING_STATE]
+        # A stream, because torch.load would judge a path by its suffix.
+        with file.open('rb') as stream, torch.serialization.safe_globals(stand_ins):
+            return torch.load(stream, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)', str(error))
+        refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)|unrecognized (function)', str(error))
         if refused:
             raise CheckpointError(
-                f'{file} holds a pickled {refused[1]}; unpickling it could run code, so it is refused. '
+                f'{file} holds a pickled {refused[1] or refused[2]}; unpickling it could run code, so it is refused. '
                 'Save only the state_dict (tensors by name) where the file comes from'
             ) from error
         raise _unreadable(file, error) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, LookupError, AttributeError, TypeError) as error:
+    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise _unreadable(file, error) from error
 
 
@@ -162,7 +168,9 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
             return tensors
     tensors = _tensors(content)
     if not tensors:
-        raise CheckpointError(f'{file} holds no tensors by name; its entries: {", ".join(map(str, list(content)[:10])) or "none"}')
+        raise CheckpointError(
+            f'{file} holds no tensors by name; its entries: {", ".join(map(str, list(content)[:10])) or "none"}'
+        )
     return tensors
 
 

@@ -102,7 +102,8 @@ def to_timm_vit(state: dict[str, Tensor]) -> dict[str, Tensor]:
         state: Tensors by name, see :func:`detect_origin`.
 
     Returns:
-        The same tensors under timm's names, ``gate.*`` included. DINOv2's ``mask_token``, used in its training only, is left out.
+        The same tensors under timm's names, ``gate.*`` included. DINOv2's ``mask_token``, of use in training only, is
+        left out.
 
     Raises:
         CheckpointError: Unknown layout, or two tensors with one name.
@@ -133,7 +134,9 @@ def to_mmseg_segmenter_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
                 head[name] = head[name].T
     if 'cls_emb' not in head:
         found = f"; its decoder's are: {', '.join(head)}" if head else ''
-        raise CheckpointError(f'no Segmenter mask transformer in the checkpoint (decoder.cls_emb or decode_head.cls_emb){found}')
+        raise CheckpointError(
+            f'no Segmenter mask transformer in the checkpoint (decoder.cls_emb or decode_head.cls_emb){found}'
+        )
     return head
 
 

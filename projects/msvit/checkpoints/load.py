@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field
 
 import timm
+import torch
 from mmengine.logging import print_log
 from timm.layers import resample_patch_embed
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ Source = str | os.PathLike | bool | dict[str, Tensor]
 
 # Classifiers, and the pooling before them, of a checkpoint: of no use to a backbone.
 CLASSIFIER = ('head.', 'head_dist.', 'pre_logits.', 'fc_norm.', 'attn_pool.')
-PATCH = 'patch_embed.proj.weight'
+PATCH, PATCH_BIAS = 'patch_embed.proj.weight', 'patch_embed.proj.bias'
 
 
 @dataclass
@@ -75,7 +76,7 @@ def load_vit(
     source_grid: Grid | None = None,
     mode: str = 'bicubic',
     resample_patch: bool = False,
-    fresh: tuple[str, ...] = ('gate.',),
+    fresh: tuple[str, ...] = ('gate.', 'gate_loss.'),
 ) -> LoadReport:
     """Load a ViT checkpoint of timm, DeiT, DINOv2, mmpretrain, mmseg, Segmenter or msvit into a model with timm's names.
 
@@ -90,10 +91,10 @@ def load_vit(
         arch: timm's name of the architecture, for ``source=True`` alone.
         grid: (H, W) patches that the model's position embeddings are laid out for; None: ``model.patch_embed.grid_size``.
         source_grid: (h, w) patches of the checkpoint; None: inferred, see :func:`msvit.checkpoints.fit_positions`.
-        mode: Interpolation of position embeddings, ``bicubic`` or ``linear`` (the paper's).
+        mode: Interpolation of position embeddings, ``bicubic`` (timm's choice) or ``bilinear`` (the paper's).
         resample_patch: Resample the patch embedding to the model's patch size instead of refusing another size.
-        fresh: Prefixes of parameters that a plain ViT lacks, such as the gate. They keep their initial values if the checkpoint
-            has none of that prefix, and are not used if the model has none.
+        fresh: Prefixes of parameters that a plain ViT lacks, such as the gate and its loss. They keep their initial values if
+            the checkpoint has none of that prefix, and are not used if the model has none.
 
     Returns:
         What was loaded, resized and left aside.
@@ -115,10 +116,13 @@ def load_vit(
 
     target = model.state_dict()
     state = to_timm_vit(state)
-    _drop_group(state, target, CLASSIFIER, 'classifier', report)
-    _drop_group(state, target, fresh, 'gate or pruning part', report)
+    _drop_group(state, target, CLASSIFIER, report)
+    _drop_group(state, target, fresh, report)
     if PATCH in state and PATCH in target:
         state[PATCH] = _fit_patch(state[PATCH], target[PATCH], resample_patch, label, report)
+    if report.origin == 'mmseg' and PATCH_BIAS not in state and PATCH_BIAS in target:
+        state[PATCH_BIAS] = torch.zeros(state[PATCH].shape[0])  # mmseg's ViT has none by default
+        report.notes.append('patch embedding has no bias in the checkpoint: zeros taken')
     if 'pos_embed' in state and 'pos_embed' in target:
         grid = grid or _grid_of(model, target)
         state, notes = fit_positions(state, target, grid, source_grid=source_grid, mode=mode)
@@ -166,7 +170,9 @@ def _resolve(source: Source, arch: str = '') -> tuple[dict[str, Tensor], str]:
 
 def _timm_weights(arch: str) -> dict[str, Tensor]:
     if not arch:
-        raise ValueError("timm's own weights (True) need the name of a timm architecture: state arch, or give a checkpoint file")
+        raise ValueError(
+            "timm's own weights (True) need the name of a timm architecture: state arch, or give a checkpoint file"
+        )
     if not timm.is_model(arch):
         raise ValueError(f'timm has no architecture {arch!r}; give the path of a checkpoint instead of True')
     try:
@@ -181,20 +187,20 @@ def _timm_weights(arch: str) -> dict[str, Tensor]:
 def _grid_of(model: nn.Module, target: dict[str, Tensor]) -> Grid:
     grid = getattr(getattr(model, 'patch_embed', None), 'grid_size', None)
     if grid is None:
-        raise ValueError(f'{type(model).__name__} does not say the grid of its {target["pos_embed"].shape[1]} positions: state grid')
+        raise ValueError(
+            f'{type(model).__name__} does not say the grid of its {target["pos_embed"].shape[1]} positions: state grid'
+        )
     return tuple(grid)
 
 
-def _drop_group(
-    state: dict[str, Tensor], target: dict[str, Tensor], prefixes: tuple[str, ...], what: str, report: LoadReport
-) -> None:
+def _drop_group(state: dict[str, Tensor], target: dict[str, Tensor], prefixes: tuple[str, ...], report: LoadReport) -> None:
     """Take out of the state what the model has no such part for."""
     for prefix in prefixes:
         names = [name for name in state if name.startswith(prefix)]
         if names and not any(name.startswith(prefix) for name in target):
             for name in names:
                 del state[name]
-            report.notes.append(f'{prefix}* not used: the model has no such {what}')
+            report.notes.append(f'{prefix}* not used: the model has no such part')
 
 
 def _fit_patch(weight: Tensor, target: Tensor, resample: bool, label: str, report: LoadReport) -> Tensor:

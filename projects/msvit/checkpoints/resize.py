@@ -8,14 +8,15 @@ from torch import Tensor
 
 from .errors import CheckpointError
 
-# The paper interpolates position embeddings linearly; timm's default is bicubic.
-MODES = {'bicubic': 'bicubic', 'linear': 'bilinear'}
+MODES = ('bicubic', 'bilinear')
 PREFIX_TOKENS = ('cls_token', 'dist_token', 'reg_token')
 
 Grid = tuple[int, int]
 
 
-def resize_pos_embed(pos_embed: Tensor, grid: Grid, source_grid: Grid, *, num_prefix: int = 0, mode: str = 'bicubic') -> Tensor:
+def resize_pos_embed(
+    pos_embed: Tensor, grid: Grid, source_grid: Grid, *, num_prefix: int = 0, mode: str = 'bicubic'
+) -> Tensor:
     """Resample position embeddings to another grid; those of prefix tokens are kept.
 
     Args:
@@ -23,7 +24,7 @@ def resize_pos_embed(pos_embed: Tensor, grid: Grid, source_grid: Grid, *, num_pr
         grid: (H, W) patches wanted.
         source_grid: (h, w) patches given.
         num_prefix: Leading positions that belong to no patch.
-        mode: ``bicubic`` or ``linear`` (the paper's), both antialiased.
+        mode: ``bicubic`` (timm's choice) or ``bilinear`` (the paper's), both antialiased.
 
     Returns:
         (1, num_prefix + H·W, C); the tensor itself where the grids are equal.
@@ -34,13 +35,12 @@ def resize_pos_embed(pos_embed: Tensor, grid: Grid, source_grid: Grid, *, num_pr
     if mode not in MODES:
         raise ValueError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
     if pos_embed.shape[1] != num_prefix + source_grid[0] * source_grid[1]:
-        raise ValueError(
-            f'{pos_embed.shape[1]} positions are not {num_prefix} prefix tokens and a grid of {source_grid[0]}x{source_grid[1]}'
-        )
+        size = f'{source_grid[0]}x{source_grid[1]}'
+        raise ValueError(f'{pos_embed.shape[1]} positions are not {num_prefix} prefix tokens and a grid of {size}')
     if tuple(grid) == tuple(source_grid):
         return pos_embed
     return resample_abs_pos_embed(
-        pos_embed, new_size=list(grid), old_size=list(source_grid), num_prefix_tokens=num_prefix, interpolation=MODES[mode]
+        pos_embed, new_size=list(grid), old_size=list(source_grid), num_prefix_tokens=num_prefix, interpolation=mode
     )
 
 
@@ -123,10 +123,8 @@ def _infer_grid(length: int, tokens: dict[str, int], grid: Grid, source_grid: Gr
     order = (everything, no_registers, 0) if covered else (0, everything, no_registers)
     for num_prefix in order:
         area = length - num_prefix
-        if source_grid is not None:
-            grids = {tuple(source_grid)}
-        else:
-            grids = {(isqrt(max(area, 0)),) * 2, tuple(grid)}
+        square = (isqrt(max(area, 0)),) * 2
+        grids = {square, tuple(grid)} if source_grid is None else {tuple(source_grid)}
         fitting = [g for g in grids if g[0] * g[1] == area > 0]
         if len(fitting) == 1:
             return num_prefix, fitting[0]

@@ -5,4 +5,12 @@ from .digit_scenes import build_digit_scenes
 from .seeding import ResumableSampler, SeedSample
 from .segmentation import ADE20KDataset, CamVidDataset, DigitScenesDataset
 
-__all__ = ['ADE20KDataset', 'CamVidDataset', 'DigitScenesDataset', 'ResumableSampler', 'SeedSample', 'SegDataset', 'build_digit_scenes']
+__all__ = [
+    'ADE20KDataset',
+    'CamVidDataset',
+    'DigitScenesDataset',
+    'ResumableSampler',
+    'SeedSample',
+    'SegDataset',
+    'build_digit_scenes',
+]

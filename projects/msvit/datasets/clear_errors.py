@@ -87,7 +87,9 @@ class ClearErrors:
         return self.data_root or osp.dirname(self.data_prefix['img_path'])
 
     def _explain(self, what: str) -> str:
-        return f'{type(self).__name__}: {what}. data_root is {self.data_root!r}. Expected layout:\n{self.LAYOUT}\n{self.HOW_TO}'
+        return (
+            f'{type(self).__name__}: {what}. data_root is {self.data_root!r}. Expected layout:\n{self.LAYOUT}\n{self.HOW_TO}'
+        )
 
 
 @DATASETS.register_module()

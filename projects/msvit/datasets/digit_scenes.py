@@ -53,6 +53,8 @@ def build_digit_scenes(
     _check_settings(train, val, size, seed)
     settings = {'dataset': 'DigitScenes', 'version': VERSION, 'train': train, 'val': val, 'size': size, 'seed': seed}
     root = Path(root).resolve()
+    if read_manifest(root) == settings:  # before the lock: the data may lie on a read-only disk
+        return root
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f'{root.name}.lock')):
         if _is_complete(root, settings, overwrite):
@@ -90,7 +92,9 @@ def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:
         return True
     if overwrite:
         return False
-    differing = ', '.join(f'{key} {found.get(key)!r} (asked for: {settings[key]!r})' for key in settings if found.get(key) != settings[key])
+    differing = ', '.join(
+        f'{key} {found.get(key)!r} (asked for: {settings[key]!r})' for key in settings if found.get(key) != settings[key]
+    )
     raise ValueError(
         f'{root} holds DigitScenes with other settings: {differing}. Choose another folder, or replace it with '
         f'python tools/dataset_converters/digit_scenes.py {root} --overwrite'

@@ -29,7 +29,8 @@ def seed_everything(*entropy: int) -> None:
     Args:
         entropy: non-negative ints; different tuples give independent streams.
     """
-    words = np.random.SeedSequence(entropy).generate_state(4)
+    # The length stands in front because numpy takes (1,) and (1, 0) for the same.
+    words = np.random.SeedSequence((len(entropy), *entropy)).generate_state(4)
     random.seed(int(words[0]))
     np.random.seed(words[1])
     torch.manual_seed(int(words[2]) << 32 | int(words[3]))
@@ -80,7 +81,7 @@ class SeedSample(BaseTransform):
             results['sample_idx'] = int(index)
         elif not isinstance(index, np.integer):  # mmengine draws such an index where a sample could not be used
             raise TypeError(
-                f"msvit.SeedSample got the index {index!r}: use sampler=dict(type='msvit.ResumableSampler') in train_dataloader, "
-                'and no wrapper around the dataset.'
+                f"msvit.SeedSample got the index {index!r}: use sampler=dict(type='msvit.ResumableSampler') in "
+                'train_dataloader, and no wrapper around the dataset.'
             )
         return results

@@ -80,7 +80,9 @@ class CamVidDataset(ClearErrors, BaseSegDataset):
         """Lists the samples, see ``ClearErrors``."""
         if self.img_suffix is None:
             folder = self.data_prefix['img_path']
-            jpegs = fileio.isdir(folder) and any(fileio.list_dir_or_file(folder, list_dir=False, suffix='.jpg', recursive=True))
+            jpegs = fileio.isdir(folder) and any(
+                fileio.list_dir_or_file(folder, list_dir=False, suffix='.jpg', recursive=True)
+            )
             self.img_suffix = '.jpg' if jpegs else '.png'
         return super().load_data_list()
 

@@ -1,1 +1,7 @@
-from msvit.engine.seed_hook import IterationSeedHook
+"""What plugs into mmengine's runner."""
+
+from .gate_loss_hook import GateLossHook
+from .seed_hook import IterationSeedHook
+from .token_metric import TokenMetric
+
+__all__ = ['GateLossHook', 'IterationSeedHook', 'TokenMetric']

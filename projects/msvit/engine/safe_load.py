@@ -39,8 +39,8 @@ def _statistic_of_history(owner: type, name: str) -> Any:
 
 def _allowed_globals() -> list:
     """Return what the message hub and the metrics of a run of mmengine consist of, beside tensors and plain values."""
-    core = np._core if hasattr(np, '_core') else np.core
-    reconstruct, scalar = core.multiarray._reconstruct, core.multiarray.scalar
+    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
+    functions = {'_reconstruct': multiarray._reconstruct, 'scalar': multiarray.scalar}
     dtypes = {type(np.dtype(kind)) for kind in '?bhilqBHILQefdU'}
     return [
         HistoryBuffer,
@@ -50,7 +50,7 @@ def _allowed_globals() -> list:
         np.dtype,
         *dtypes,
         # numpy 1 and 2 write different module names for the same two functions.
-        *((function, f'numpy.{module}.multiarray.{function.__name__}') for function in (reconstruct, scalar) for module in ('core', '_core')),
+        *((function, f'numpy.{core}.multiarray.{name}') for name, function in functions.items() for core in ('core', '_core')),
     ]
 
 

@@ -43,7 +43,9 @@ def batch_shaping_loss(m: Tensor, mean: Tensor | float, temperature: float) -> T
     if m.dim() != 2:
         raise ValueError(f'm must have shape (batch, positions), got {tuple(m.shape)}')
     if isinstance(mean, Tensor) and mean.dim() > 0 and tuple(mean.shape) != (m.shape[1],):
-        raise ValueError(f'mean must be a number or have one entry for each of the {m.shape[1]} positions, got {tuple(mean.shape)}')
+        raise ValueError(
+            f'mean must be a number or have one entry for each of the {m.shape[1]} positions, got {tuple(mean.shape)}'
+        )
     if temperature <= 0:
         raise ValueError(f'temperature must be positive, got {temperature}')
     batch = m.shape[0]

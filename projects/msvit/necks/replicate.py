@@ -23,5 +23,7 @@ class ReplicateTokens(nn.Module):
         """
         for tokens in inputs:
             if not isinstance(tokens, MixedTokens):
-                raise TypeError(f"ReplicateTokens takes MixedTokens, got {type(tokens).__name__}: set the backbone's out_type='tokens'")
+                raise TypeError(
+                    f"ReplicateTokens takes MixedTokens, got {type(tokens).__name__}: set the backbone's out_type='tokens'"
+                )
         return tuple(tokens.to_map() for tokens in inputs)

@@ -1,0 +1,58 @@
+"""Tokens and multiply-accumulates beside accuracy, over the images that are evaluated."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmengine.evaluator import BaseMetric
+
+from ..analysis.macs import backbone_macs
+from ..backbones import TokenTrace
+from ..registry import METRICS
+
+
+@METRICS.register_module()
+class TokenMetric(BaseMetric):
+    """Mean, least and most tokens and MACs of mixed-scale backbones over the evaluated images.
+
+    The cost of such a model differs from image to image, so these are averages over real images, not one number of the model.
+    Tokens are counted without prefix tokens; MACs are the backbone's, gate and embedding included, decoder not. Both are per
+    network input: under sliding inference an image gives several, and ``inputs_per_image`` says how many.
+
+    Args:
+        **kwargs: ``prefix``, ``collect_device`` of mmengine's ``BaseMetric``.
+    """
+
+    default_prefix = 'tokens'
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._trace = TokenTrace()
+
+    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
+        """Store the (inputs, 2) tokens and MACs of one batch; several mixed-scale backbones of a model are added up."""
+        images = len(data_samples)
+        for record in self._trace.drain():
+            macs = backbone_macs(record.backbone, record.grid, record.counts).total
+            self.results.append((record.counts.cpu().numpy(), macs.cpu().numpy()))
+        self.results.append(images)
+
+    def compute_metrics(self, results: list[Any]) -> dict[str, float]:
+        """Figures over all inputs; MACs in units of 1e9.
+
+        Raises:
+            RuntimeError: no mixed-scale backbone ran.
+        """
+        images = sum(result for result in results if isinstance(result, int))
+        inputs = [result for result in results if not isinstance(result, int)]
+        if not inputs:
+            raise RuntimeError(
+                'TokenMetric saw no mixed-scale backbone run: drop it from the evaluator, or use an msvit backbone'
+            )
+        tokens, macs = (np.concatenate(part) for part in zip(*inputs, strict=True))
+        figures = {
+            f'{name}_{stat}': float(getattr(values, stat)())
+            for name, values in (('count', tokens), ('gmacs', macs / 1e9))
+            for stat in ('mean', 'min', 'max')
+        }
+        return {**figures, 'inputs_per_image': len(tokens) / images}
