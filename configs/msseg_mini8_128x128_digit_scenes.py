@@ -1,0 +1,13 @@
+"""Mixed twin of the demo: the same weights and recipe as seg_mini8_128x128_digit_scenes.py, tokens of 8 and 16 pixels.
+
+python tools/train.py configs/msseg_mini8_128x128_digit_scenes.py
+"""
+
+_base_ = './seg_mini8_128x128_digit_scenes.py'
+
+model = dict(
+    backbone=dict(
+        gate=dict(type='msvit.MLPGate', init_p_fine=0.7),
+        gate_loss=dict(type='msvit.GBaSLoss', grid=(8, 8), target=0.3, weight=4.0),
+    )
+)

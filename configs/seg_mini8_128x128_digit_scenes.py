@@ -1,0 +1,14 @@
+"""Dense twin of the demo: a small plain ViT, fine-tuned on DigitScenes.
+
+python tools/train.py configs/seg_mini8_128x128_digit_scenes.py
+"""
+
+_base_ = [
+    './_base_/models/segmenter_mini8.py',
+    './_base_/datasets/digit_scenes_128x128.py',
+    './_base_/default_runtime.py',
+    './_base_/schedules/digit_scenes_demo.py',
+]
+
+load_from = 'msvit://seg_mini8_digit_scenes.safetensors'  # by seg_mini8_128x128_digit_scenes_pretrain.py
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100))
