@@ -12,7 +12,6 @@ train_dataloader = dict(dataset=dict(data_root='data/digit_scenes_crowded', buil
 val_dataloader = dict(dataset=dict(data_root='data/digit_scenes_crowded', build=build))
 test_dataloader = val_dataloader
 
-model = dict(decode_head=dict(loss_decode=dict(class_weight=[0.3] + 10 * [1.0])))
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.02),

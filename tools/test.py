@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint
+from msvit.engine.launch import build_runner, forget_pretrained, load_config, make_parser, require_checkpoint
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
 
@@ -55,8 +55,9 @@ def enable_tta(cfg: Config) -> None:
 def write_figures(path: Path, config: str, checkpoint: str, metrics: dict) -> None:
     """Write the evaluation's figures, with what they belong to, as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figures = {'config': config, 'checkpoint': checkpoint, 'metrics': {key: float(value) for key, value in metrics.items()}}
-    path.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+    figures = {'config': config, 'checkpoint': checkpoint, 'metrics': metrics}
+    # Some metrics are numbers or arrays of numpy or torch.
+    path.write_text(json.dumps(figures, indent=2, default=lambda value: value.tolist()) + '\n', encoding='utf-8')
 
 
 def main() -> None:
@@ -68,6 +69,7 @@ def main() -> None:
     try:
         cfg = load_config(args)
         cfg.load_from, cfg.resume = require_checkpoint(args.checkpoint), False
+        forget_pretrained(cfg.model)
         if args.tta:
             enable_tta(cfg)
     except (FileNotFoundError, ValueError) as error:

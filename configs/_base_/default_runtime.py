@@ -26,4 +26,5 @@ default_hooks = dict(
 custom_hooks = [
     dict(type='msvit.IterationSeedHook'),  # a resumed run repeats the losses of an uninterrupted one
     dict(type='msvit.GateLossHook'),  # adds the gate's losses to the model's own
+    dict(type='msvit.ScaleMapHook'),  # pictures of scales and predictions at validation and test
 ]

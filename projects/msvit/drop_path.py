@@ -1,5 +1,8 @@
 """Stochastic depth that drops images, in any layout."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -34,8 +37,14 @@ class ImageDropPath(nn.Module):
         return f'rate={self.rate:.3g}'
 
 
-def announce_index(module: nn.Module, index: TokenIndex) -> None:
-    """Tell every `ImageDropPath` in a module how the coming tokens lie."""
-    for part in module.modules():
-        if isinstance(part, ImageDropPath):
-            part.index = index
+@contextmanager
+def announced_index(module: nn.Module, index: TokenIndex) -> Iterator[None]:
+    """Tell every `ImageDropPath` in a module how the tokens lie, as long as the context lasts."""
+    parts = [part for part in module.modules() if isinstance(part, ImageDropPath)]
+    for part in parts:
+        part.index = index
+    try:
+        yield
+    finally:
+        for part in parts:  # an index may hold a graph, with which no module can be copied
+            part.index = None

@@ -4,12 +4,17 @@ A config of mmseg, mmpretrain or mmdet names the parts of this project as ``type
 module by itself, and the ``locations`` below register the parts. No ``custom_imports`` is needed.
 """
 
-from mmengine.registry import DATASETS as MMENGINE_DATASETS
-from mmengine.registry import HOOKS as MMENGINE_HOOKS
-from mmengine.registry import METRICS as MMENGINE_METRICS
-from mmengine.registry import MODELS as MMENGINE_MODELS
-from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
-from mmengine.registry import Registry
+from .compat import require_openmmlab
+
+require_openmmlab()
+
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS  # noqa: E402
+from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
+from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
+from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
+from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS  # noqa: E402
+from mmengine.registry import Registry  # noqa: E402
 
 MODELS = Registry(
     'model',
@@ -19,5 +24,6 @@ MODELS = Registry(
 )
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='msvit', locations=['msvit.datasets'])
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='msvit', locations=['msvit.datasets'])
+DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='msvit', locations=['msvit.datasets'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='msvit', locations=['msvit.engine'])
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='msvit', locations=['msvit.engine'])

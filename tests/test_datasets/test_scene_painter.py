@@ -21,21 +21,27 @@ def test_scenes_hold_legible_digits(size):
         assert scene.image.shape == (size, size, 3) and scene.mask.shape == (size, size)
         assert 1 <= len(scene.digits) <= 3
         assert set(np.unique(scene.mask)) == {0, *(digit + 1 for digit in scene.digits)}
-        assert all(low / 3 < height <= high and width <= high for _, _, width, height in scene.boxes)
+        assert all(low <= height == width <= high for _, _, width, height in scene.boxes)
 
 
-def test_boxes_enclose_the_strokes_tightly_and_do_not_overlap():
+def test_boxes_enclose_the_notes_tightly_and_do_not_overlap():
     painter = ScenePainter('val', 128, seed=0)
     for scene in map(painter.paint, range(40)):
         rest = scene.mask.copy()
         for digit, (x, y, width, height) in zip(scene.digits, scene.boxes, strict=True):
             cell = rest[y : y + height, x : x + width]
-            stroke = cell == digit + 1
+            note = cell == digit + 1
             assert cell.shape == (height, width)
-            assert stroke[0].any() and stroke[-1].any() and stroke[:, 0].any() and stroke[:, -1].any()
-            assert not cell[~stroke].any(), 'another digit reaches into the box'
+            assert note[0].any() and note[-1].any() and note[:, 0].any() and note[:, -1].any()
+            assert not cell[~note].any(), 'another digit reaches into the box'
             cell[:] = 0
-        assert not rest.any(), 'stroke pixels outside the boxes'
+        assert not rest.any(), 'note pixels outside the boxes'
+
+
+def test_the_number_of_digits_can_be_chosen():
+    painter = ScenePainter('train', 128, seed=0, digits_per_scene=(6, 9))
+    numbers = {len(painter.paint(index).digits) for index in range(10)}
+    assert len(numbers) > 1 and min(numbers) >= 4 and max(numbers) <= 9  # a note without a place is left out
 
 
 @pytest.mark.parametrize('background', [0.0, 0.3, 0.39, 0.5, 0.61, 1.0])

@@ -8,6 +8,8 @@ from mmengine.hooks import Hook
 
 from msvit.registry import HOOKS
 
+NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there')
+
 
 @HOOKS.register_module(force=True)
 class InterruptForTest(Hook):
@@ -64,11 +66,8 @@ def test_a_pipeline_that_cannot_be_resumed_exactly_is_told(toy_config, tmp_path,
     [
         (['nowhere.py'], 'There is no config nowhere.py'),
         (['{config}', '--resume', 'nowhere.pth'], 'There is no checkpoint nowhere.pth'),
-        pytest.param(
-            ['{config}', '--amp'],
-            '--amp needs a CUDA GPU',
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there'),
-        ),
+        pytest.param(['{config}', '--amp'], '--amp needs a CUDA GPU', marks=NO_GPU),
+        pytest.param(['{config}', '--launcher', 'pytorch'], '--launcher pytorch needs GPUs', marks=NO_GPU),
     ],
 )
 def test_user_mistakes_are_named_before_anything_starts(toy_config, run_tool, capfd, arguments, message):

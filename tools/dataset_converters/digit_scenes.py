@@ -15,6 +15,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--val', type=int, default=200, help='number of validation scenes (default: %(default)s)')
     parser.add_argument('--size', type=int, default=128, help='side of the scenes in pixels (default: %(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='seed of everything random (default: %(default)s)')
+    parser.add_argument(
+        '--digits-per-scene', type=int, nargs=2, default=(1, 3), metavar=('FEWEST', 'MOST'), help='(default: 1 3)'
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace DigitScenes of other settings')
     return parser.parse_args(argv)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..checkpoints import load_vit
-from ..drop_path import ImageDropPath, announce_index
+from ..drop_path import ImageDropPath, announced_index
 from ..gates import GateOutput
 from ..registry import MODELS
 from ..tokens import Layout, MixedTokens, TokenGrid, build_index, embed_patches, pad_to_multiple, position_table
@@ -50,7 +50,7 @@ class MSViT(nn.Module):
         drop_path_rate: stochastic depth of the last block, linear from 0 at the first, in [0, 1).
         frozen_stages: -1: nothing is frozen; 0: the embeddings; n: the first n blocks too. The gate always trains.
         with_cp: recompute the blocks in the backward pass to save memory.
-        pretrained: None, True (timm's weights for ``arch``), or a checkpoint path of any supported origin.
+        pretrained: None, True (timm's weights for ``arch``), or a checkpoint of any supported origin, see `load_vit`.
 
     Raises:
         ValueError: an argument is out of its range or arguments do not fit each other.
@@ -74,7 +74,7 @@ class MSViT(nn.Module):
         pretrained: bool | str | PathLike | None = None,
     ):
         super().__init__()
-        vit = build_timm_vit(arch, img_size, pretrained=pretrained is True)
+        vit = build_timm_vit(arch, img_size)
         depth = len(vit.blocks)
         self.layout, self.train_layout = layout, train_layout or layout
         self.out_type, self.pos_embed_mode = out_type, pos_embed_mode
@@ -94,8 +94,8 @@ class MSViT(nn.Module):
         self.gate_loss = _build(gate_loss)
         self._check_gate()
         self._uncollected: dict[str, Tensor] | None = None
-        if pretrained not in (None, True, False):
-            load_vit(self, pretrained)
+        if pretrained:
+            load_vit(self, pretrained, arch=arch if isinstance(arch, str) else '', mode=pos_embed_mode)
         self._freeze()
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor | MixedTokens, ...]:
@@ -108,7 +108,7 @@ class MSViT(nn.Module):
         Returns:
             A tuple, see the table of ``out_type``.
         """
-        outputs = self._encode(self.tokenize(images, fine_mask))
+        outputs = self._encode(self.tokenize(images, fine_mask), self.out_indices)
         if self.out_type == 'tokens':
             return outputs
         if self.out_type == 'featmap':
@@ -138,7 +138,7 @@ class MSViT(nn.Module):
 
     def forward_tokens(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
         """The tokens after the encoder and its final norm; arguments as in `forward`."""
-        return self._encode(self.tokenize(images, fine_mask))[-1]
+        return self._encode(self.tokenize(images, fine_mask), (len(self.blocks) - 1,))[0]
 
     def decide(self, images: Tensor, fine_mask: Tensor | None = None) -> GateOutput:
         """Which regions are fine; arguments as in `forward`."""
@@ -187,14 +187,14 @@ class MSViT(nn.Module):
             self._uncollected = None
         return self
 
-    def _encode(self, tokens: MixedTokens) -> tuple[MixedTokens, ...]:
+    def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
         x, outputs = tokens.x, []
         for i, block in enumerate(self.blocks):
             if self.with_cp and torch.is_grad_enabled():
                 x = checkpoint(_run_block, block, x, tokens.index, use_reentrant=False)
             else:
                 x = _run_block(block, x, tokens.index)
-            if i in self.out_indices:
+            if i in out_indices:
                 outputs.append(tokens.with_features(self.norm(x) if i == len(self.blocks) - 1 else x))
         return tuple(outputs)
 
@@ -278,8 +278,8 @@ class MSViT(nn.Module):
 
 
 def _run_block(block: nn.Module, x: Tensor, index: Any) -> Tensor:
-    announce_index(block, index)
-    return block(x, attn_mask=index)
+    with announced_index(block, index):
+        return block(x, attn_mask=index)
 
 
 def _build(module: nn.Module | dict[str, Any] | None, **defaults: Any) -> Any:

@@ -1,5 +1,6 @@
 """Building timm's Vision Transformers with mixed-scale attention."""
 
+from difflib import get_close_matches
 from typing import Any
 
 import timm
@@ -8,15 +9,20 @@ from timm.models.vision_transformer import Block, VisionTransformer
 
 from ..attention import MixedScaleAttention
 
+# Arguments of timm's VisionTransformer that the backbone decides, or that would not do the same on mixed-scale tokens.
+_OWN_OPTIONS = {
+    *('img_size', 'num_classes', 'global_pool', 'fc_norm', 'attn_layer', 'block_fn'),
+    *('drop_path_rate', 'attn_drop_rate', 'patch_drop_rate'),
+}
 
-def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int], pretrained: bool = False) -> VisionTransformer:
+
+def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> VisionTransformer:
     """Build a timm ViT without classifier, on `MixedScaleAttention`.
 
     Args:
         arch: a timm model name, or the arguments of timm's ``VisionTransformer`` (``embed_dim``, ``depth``, ``num_heads``,
             ``patch_size``, ...).
         img_size: pixels, side or (height, width), that the position embeddings are laid out for.
-        pretrained: fetch timm's weights for the name.
 
     Raises:
         ValueError: no such timm model, or one that mixed-scale tokens cannot drive; the message names the reason.
@@ -24,28 +30,29 @@ def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int], 
     """
     options = dict(img_size=img_size, num_classes=0, global_pool='', fc_norm=False, attn_layer=MixedScaleAttention)
     if isinstance(arch, dict):
-        if pretrained:
-            raise ValueError('pretrained=True needs a timm model name as arch, not a dict: there are no weights for it')
-        vit = VisionTransformer(**{**arch, **options})
+        taken = sorted(_OWN_OPTIONS & set(arch))
+        if taken:
+            raise ValueError(f'arch may not hold {", ".join(taken)}: the backbone sets these itself, see its own arguments')
+        vit = VisionTransformer(**arch, **options)
         name = 'this arch'
     elif isinstance(arch, str):
         name = arch
-        vit = _create(arch, pretrained, options)
+        vit = _create(arch, options)
     else:
         raise TypeError(f'arch must be a timm model name or a dict of VisionTransformer arguments, got {type(arch).__name__}')
     _check_supported(vit, name)
     return vit
 
 
-def _create(name: str, pretrained: bool, options: dict[str, Any]) -> VisionTransformer:
+def _create(name: str, options: dict[str, Any]) -> VisionTransformer:
     if not timm.is_model(name):
-        near = timm.list_models(f'*{name.split("_patch")[0]}*')[:5]
+        near = get_close_matches(name, timm.list_models())
         hint = f' Did you mean one of {", ".join(near)}?' if near else ''
         raise ValueError(f"unknown timm model {name!r}.{hint} timm.list_models('*vit*') lists them")
     if '_distilled_' in name:  # timm's distilled DeiT insists on its own pooling
         options = {**options, 'global_pool': 'token'}
     try:
-        return timm.create_model(name, pretrained=pretrained, **options)
+        return timm.create_model(name, **options)
     except (TypeError, AssertionError) as error:
         raise ValueError(f'{name} is not a plain ViT that mixed-scale tokens can drive: {error}') from error
 

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from .errors import CheckpointError
+from .packaged import SCHEME, packaged_file
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
 WRAPPERS = ('module.', '_orig_mod.')
@@ -59,7 +60,8 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
     ``module.`` and ``_orig_mod.``, left by DDP and ``torch.compile``, are stripped where every name has them.
 
     Args:
-        path: File, or http(s) address, which is downloaded once into the torch hub's cache.
+        path: File, ``msvit://FILE`` for weights that ship with the package, or http(s) address, which is downloaded once into
+            the torch hub's cache.
 
     Returns:
         Tensors on the CPU by name, in the precision of the file.
@@ -70,10 +72,18 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
     """
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f'a checkpoint is named by a path or an address, got {type(path).__name__}')
-    file = _download(str(path)) if str(path).startswith(('http://', 'https://')) else Path(path).expanduser()
+    file = local_file(str(path))
+    return _strip_wrappers(_unwrap(_read_file(file), file))
+
+
+def local_file(path: str) -> Path:
+    """The file behind a path, a ``msvit://`` name or an http(s) address; raises as `read_checkpoint` does."""
+    if path.startswith(SCHEME):
+        return packaged_file(path)
+    file = _download(path) if path.startswith(('http://', 'https://')) else Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f'checkpoint {file} not found' + (': it is a folder' if file.is_dir() else ''))
-    return _strip_wrappers(_unwrap(_read_file(file), file))
+    return file
 
 
 def save_weights(model_or_state: nn.Module | dict[str, Tensor], path: str | os.PathLike, *, arch: str = '') -> Path:

@@ -28,7 +28,13 @@ MANIFEST = 'manifest.json'
 
 
 def build_digit_scenes(
-    root: str | Path, train: int = 2000, val: int = 200, size: int = 128, seed: int = 0, overwrite: bool = False
+    root: str | Path,
+    train: int = 2000,
+    val: int = 200,
+    size: int = 128,
+    seed: int = 0,
+    digits_per_scene: tuple[int, int] = (1, 3),
+    overwrite: bool = False,
 ) -> Path:
     """Writes DigitScenes to ``root``, or returns at once when it stands there already with the same settings.
 
@@ -41,6 +47,7 @@ def build_digit_scenes(
         val: number of validation scenes, >= 1.
         size: side of the square scenes in pixels, >= 32; digits grow with it (20 to 44 pixels at 128).
         seed: seed of everything random, >= 0.
+        digits_per_scene: (fewest, most) digits of a scene.
         overwrite: replace a DigitScenes of other settings that stands at ``root``; nothing else is ever replaced.
 
     Returns:
@@ -50,8 +57,9 @@ def build_digit_scenes(
         ValueError: a number out of range, or ``root`` holds a DigitScenes of other settings.
         FileExistsError: ``root`` holds something else.
     """
-    _check_settings(train, val, size, seed)
+    _check_settings(train, val, size, seed, digits_per_scene)
     settings = {'dataset': 'DigitScenes', 'version': VERSION, 'train': train, 'val': val, 'size': size, 'seed': seed}
+    settings['digits_per_scene'] = list(digits_per_scene)
     root = Path(root).resolve()
     if read_manifest(root) == settings:  # before the lock: the data may lie on a read-only disk
         return root
@@ -64,7 +72,7 @@ def build_digit_scenes(
             print_log(f'{partial} is left from an interrupted build: starting anew', 'current', logging.WARNING)
             shutil.rmtree(partial)
         for split, count in (('train', train), ('val', val)):
-            _write_split(partial, ScenePainter(split, size, seed), count)
+            _write_split(partial, ScenePainter(split, size, seed, digits_per_scene), count)
         _write_json(partial / MANIFEST, settings)
         if root.exists():
             shutil.rmtree(root)
@@ -72,10 +80,12 @@ def build_digit_scenes(
     return root
 
 
-def _check_settings(train: int, val: int, size: int, seed: int) -> None:
+def _check_settings(train: int, val: int, size: int, seed: int, digits_per_scene: tuple[int, int]) -> None:
     for name, value, least in (('train', train, 1), ('val', val, 1), ('size', size, 32), ('seed', seed, 0)):
         if not isinstance(value, int) or value < least:
             raise ValueError(f'DigitScenes: {name} must be an integer >= {least}, got {value!r}')
+    if len(digits_per_scene) != 2 or not 0 <= digits_per_scene[0] <= digits_per_scene[1]:
+        raise ValueError(f'DigitScenes: digits_per_scene must be (fewest, most), got {digits_per_scene!r}')
 
 
 def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:

@@ -1,4 +1,4 @@
-"""Paints one DigitScene: handwritten digits of scikit-learn on a photograph crop of scikit-image or scikit-learn."""
+"""Paints one DigitScene: notes with scikit-learn's handwritten digits, pasted on a photograph crop."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ PHOTOGRAPHS = {
     ),
 }
 NUM_TRAIN_DIGITS = 1500  # of scikit-learn's 1797, the other 297 are for validation
-DIGITS_PER_SCENE = (1, 3)
-DIGIT_SIDE = (20 / 128, 44 / 128)  # of the scene's side
+NOTE_SIDE = (20 / 128, 44 / 128)  # of the scene's side
+NOTE_CORNER = 0.25  # corner radius of a note, of its side
+GLYPH_SIDE = 0.85  # of the note's side
 CROP_SIDE = (0.75, 4.0)  # photograph pixels per scene pixel
 BRIGHTNESS = (0.7, 1.2)
 MIN_CONTRAST = 0.35  # in luminance, 0 = black and 1 = white
-MAX_DEVIATION = 0.15  # of the luminance under a digit
 ATTEMPTS = 50
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -47,8 +47,8 @@ class Scene:
 
     Attributes:
         image: (size, size, 3) uint8 RGB.
-        mask: (size, size) uint8, 0 = background, 1..10 = digit 0..9.
-        digits: the digits that were written, 0..9, in the order of writing.
+        mask: (size, size) uint8, 0 = background, 1..10 = the note with digit 0..9.
+        digits: the digits that were pasted, 0..9, in the order of pasting.
         boxes: per digit the tight box (x, y, width, height) of its mask, in pixels.
     """
 
@@ -65,14 +65,15 @@ class ScenePainter:
         split: ``'train'`` or ``'val'``; the two share neither digits nor photographs.
         size: side of the square scenes in pixels, >= 32.
         seed: seed of the whole data set, >= 0.
+        digits_per_scene: (fewest, most) notes of a scene.
 
     Raises:
         ImportError: scikit-image or scikit-learn is not installed.
         FileNotFoundError: the installed scikit-image or scikit-learn does not ship a photograph.
     """
 
-    def __init__(self, split: str, size: int, seed: int) -> None:
-        self.split, self.size, self.seed = split, size, seed
+    def __init__(self, split: str, size: int, seed: int, digits_per_scene: tuple[int, int] = (1, 3)) -> None:
+        self.split, self.size, self.seed, self.digits_per_scene = split, size, seed, digits_per_scene
         self.photographs = [_load_photograph(name) for name in PHOTOGRAPHS[split]]
         self.glyphs, self.labels = load_glyphs(split, seed)
 
@@ -82,16 +83,16 @@ class ScenePainter:
         image = self._background(rng)
         mask = np.zeros((self.size, self.size), dtype=np.uint8)
         digits, boxes = [], []
-        for x, y, side in self._places(image @ LUMA, rng):
+        for x, y, side in self._places(rng):
             choice = rng.integers(len(self.glyphs))
             cell = np.s_[y : y + side, x : x + side]
-            alpha = _stroke_alpha(self.glyphs[choice], side)
-            colour = _contrasting_colour(image[cell].mean((0, 1)) @ LUMA, rng)
-            image[cell] += alpha[..., None] * (colour - image[cell])
-            stroke = alpha > 0.5
-            mask[cell][stroke] = self.labels[choice] + 1
+            note, ink = _note_alpha(side), _ink_alpha(self.glyphs[choice], side)
+            paper = _contrasting_colour(image[cell].mean((0, 1)) @ LUMA, rng)
+            image[cell] += note[..., None] * (paper - image[cell])
+            image[cell] += ink[..., None] * (_contrasting_colour(paper @ LUMA, rng) - image[cell])
+            mask[cell][note > 0.5] = self.labels[choice] + 1
             digits.append(int(self.labels[choice]))
-            boxes.append(_tight_box(stroke, x, y))
+            boxes.append((x, y, side, side))
         return Scene((image * 255).round().astype(np.uint8), mask, digits, boxes)
 
     def _background(self, rng: np.random.Generator) -> np.ndarray:
@@ -108,17 +109,15 @@ class ScenePainter:
             pixels = pixels[:, ::-1]
         return np.clip(pixels * rng.uniform(*BRIGHTNESS), 0, 1).astype(np.float32)
 
-    def _places(self, luminance: np.ndarray, rng: np.random.Generator) -> list[tuple[int, int, int]]:
+    def _places(self, rng: np.random.Generator) -> list[tuple[int, int, int]]:
         """Random squares (x, y, side) inside the (size, size) scene that do not overlap."""
-        low, high = (round(share * self.size) for share in DIGIT_SIDE)
+        low, high = (round(share * self.size) for share in NOTE_SIDE)
         places: list[tuple[int, int, int]] = []
-        for _ in range(rng.integers(DIGITS_PER_SCENE[0], DIGITS_PER_SCENE[1] + 1)):
-            for attempt in range(2 * ATTEMPTS):  # a scene in which a digit finds no place, which is rare, has fewer
+        for _ in range(rng.integers(self.digits_per_scene[0], self.digits_per_scene[1] + 1)):
+            for _ in range(ATTEMPTS):  # a scene in which a note finds no place has fewer
                 side = int(rng.integers(low, high + 1))
                 x, y = (int(value) for value in rng.integers(0, self.size - side + 1, size=2))
-                # Half dark, half light ground leaves no colour that is legible on both: shunned as long as there is a choice.
-                even = luminance[y : y + side, x : x + side].std() < MAX_DEVIATION or attempt >= ATTEMPTS
-                if even and all(_apart((x, y, side), other) for other in places):
+                if all(_apart((x, y, side), other) for other in places):
                     places.append((x, y, side))
                     break
         return places
@@ -162,10 +161,19 @@ def _apart(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
     return x + side <= other_x or other_x + other_side <= x or y + side <= other_y or other_y + other_side <= y
 
 
-def _stroke_alpha(glyph: np.ndarray, side: int) -> np.ndarray:
-    """Enlarges an (8, 8) glyph to (side, side) and steepens its edge, so that strokes are solid."""
-    enlarged = Image.fromarray(glyph).resize((side, side), Image.Resampling.BICUBIC)
-    return np.clip((np.asarray(enlarged) - 0.45) * 4 + 0.5, 0, 1)
+def _note_alpha(side: int) -> np.ndarray:
+    """A rounded square that fills (side, side), with a smooth edge."""
+    distance = np.abs(np.arange(side) - (side - 1) / 2) - (0.5 - NOTE_CORNER) * side
+    outside = np.hypot(*np.meshgrid(*2 * [np.maximum(distance, 0)]))
+    return np.clip(NOTE_CORNER * side - outside + 0.5, 0, 1).astype(np.float32)
+
+
+def _ink_alpha(glyph: np.ndarray, side: int) -> np.ndarray:
+    """An (8, 8) glyph enlarged onto the middle of (side, side), its edge steepened, so that strokes are solid."""
+    inner = round(GLYPH_SIDE * side)
+    enlarged = np.asarray(Image.fromarray(glyph).resize((inner, inner), Image.Resampling.BICUBIC))
+    margin = (side - inner) // 2, side - inner - (side - inner) // 2
+    return np.pad(np.clip((enlarged - 0.45) * 4 + 0.5, 0, 1), (margin, margin))
 
 
 def _contrasting_colour(background: float, rng: np.random.Generator) -> np.ndarray:
@@ -177,14 +185,3 @@ def _contrasting_colour(background: float, rng: np.random.Generator) -> np.ndarr
     if luminance <= hue_luminance:
         return hue * luminance / hue_luminance
     return hue + (1 - hue) * (luminance - hue_luminance) / (1 - hue_luminance)
-
-
-def _tight_box(stroke: np.ndarray, x: int, y: int) -> tuple[int, int, int, int]:
-    """The box (x, y, width, height) round the True pixels of a cell whose corner is (x, y)."""
-    rows, columns = np.flatnonzero(stroke.any(1)), np.flatnonzero(stroke.any(0))
-    return (
-        x + int(columns[0]),
-        y + int(rows[0]),
-        int(columns[-1] - columns[0]) + 1,
-        int(rows[-1] - rows[0]) + 1,
-    )

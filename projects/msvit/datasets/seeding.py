@@ -15,12 +15,8 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import InfiniteSampler
-from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
-from mmengine.registry import Registry
 
-from msvit.registry import TRANSFORMS
-
-DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='msvit')
+from msvit.registry import DATA_SAMPLERS, TRANSFORMS
 
 
 def seed_everything(*entropy: int) -> None:

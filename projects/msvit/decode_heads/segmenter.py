@@ -8,7 +8,7 @@ from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from torch import Tensor, nn
 
 from ..attention import attend
-from ..drop_path import ImageDropPath, announce_index
+from ..drop_path import ImageDropPath, announced_index
 from ..registry import MODELS
 from ..tokens import MixedTokens, TokenIndex
 
@@ -59,9 +59,9 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
             )
         index = mixed.index.behind(self.num_classes)
         x = index.assemble(self.cls_emb[0], self.dec_proj(mixed.tokens()))
-        announce_index(self.layers, index)
-        for layer in self.layers:
-            x = _run_layer(layer, x, index)
+        with announced_index(self.layers, index):
+            for layer in self.layers:
+                x = _run_layer(layer, x, index)
         classes, tokens = index.split(self.decoder_norm(x))
         tokens = F.normalize(self.patch_proj(tokens), dim=-1)
         classes = F.normalize(self.classes_proj(classes), dim=-1)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -43,13 +44,15 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: there is no such config.
-        ValueError: it is not of a kind that mmengine reads.
+        ValueError: it is not of a kind that mmengine reads, or a launcher is asked for on a machine without GPUs.
     """
     path = Path(args.config)
     if not path.is_file():
         raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
     if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
         raise ValueError(f'{path} is no config: a .py, .json or .yaml file is needed.')
+    if args.launcher != 'none' and get_device() == 'cpu':
+        raise ValueError(f'--launcher {args.launcher} needs GPUs, and there is none: run this tool alone, without a launcher.')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(str(path))
     if args.cfg_options:
@@ -68,6 +71,15 @@ def require_checkpoint(path: str) -> str:
     if '://' not in path and not Path(path).expanduser().is_file():
         raise FileNotFoundError(f'There is no checkpoint {path}.')
     return path
+
+
+def forget_pretrained(model: dict) -> None:
+    """Leave out the initial weights of a model whose trained checkpoint is loaded anyway: they may not be at hand any more."""
+    for key, value in model.items():
+        if key == 'pretrained':
+            model[key] = None
+        elif isinstance(value, dict):
+            forget_pretrained(value)
 
 
 def enable_amp(cfg: Config) -> None:

@@ -7,7 +7,6 @@ mmengine's own ``CheckpointLoader.register_scheme``, so ``--resume``, ``load_fro
 import pickle
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 import safetensors.torch
@@ -16,6 +15,9 @@ from mmengine.dist import barrier, get_local_rank
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from safetensors import SafetensorError
+
+from msvit.checkpoints.io import local_file
+from msvit.checkpoints.packaged import SCHEME
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
 _REFUSED_SCHEMES = (
@@ -89,25 +91,23 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
     return checkpoint
 
 
-def load_checkpoint_url(url: str, map_location: Any = None) -> Any:
-    """Download a checkpoint into torch's cache, once per machine, and load it without running code.
+def load_named_checkpoint(name: str, map_location: Any = None) -> Any:
+    """Load a checkpoint behind an address, downloaded once per machine, or one that ships with the package.
 
     Args:
-        url: an ``http(s)://`` address.
+        name: an ``http(s)://`` address or a ``msvit://FILE`` name.
         map_location: as in :func:`torch.load`.
 
     Returns:
         What :func:`load_checkpoint_file` returns.
 
     Raises:
-        ValueError: as in :func:`load_checkpoint_file`.
+        ValueError: as in :func:`load_checkpoint_file`, or the download failed, or the package has no such file.
     """
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
-    if get_local_rank() == 0 and not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(url, str(path))
+    if get_local_rank() == 0:
+        local_file(name)
     barrier()
-    return load_checkpoint_file(path, map_location)
+    return load_checkpoint_file(local_file(name), map_location)
 
 
 def _load_refused_scheme(name: str, map_location: Any = None) -> None:
@@ -117,5 +117,5 @@ def _load_refused_scheme(name: str, map_location: Any = None) -> None:
 def install_safe_loading() -> None:
     """Make every checkpoint that mmengine loads in this process go through :func:`load_checkpoint_file`."""
     CheckpointLoader.register_scheme('', load_checkpoint_file, force=True)
-    CheckpointLoader.register_scheme(('http://', 'https://'), load_checkpoint_url, force=True)
+    CheckpointLoader.register_scheme(('http://', 'https://', SCHEME), load_named_checkpoint, force=True)
     CheckpointLoader.register_scheme(_REFUSED_SCHEMES, _load_refused_scheme, force=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.evaluator import BaseMetric
 
 from ..analysis.macs import backbone_macs
@@ -30,12 +31,15 @@ class TokenMetric(BaseMetric):
         self._trace = TokenTrace()
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
-        """Store the (inputs, 2) tokens and MACs of one batch; several mixed-scale backbones of a model are added up."""
+        """Store one entry for each image, as `BaseMetric` expects: the (inputs, 2) tokens and MACs of its network inputs."""
         images = len(data_samples)
-        for record in self._trace.drain():
-            macs = backbone_macs(record.backbone, record.grid, record.counts).total
-            self.results.append((record.counts.cpu().numpy(), macs.cpu().numpy()))
-        self.results.append(images)
+        parts = [
+            torch.stack((record.counts, backbone_macs(record.backbone, record.grid, record.counts).total), dim=1)
+            for record in self._trace.drain()
+        ]
+        inputs = torch.cat(parts).cpu().numpy() if parts else np.empty((0, 2))
+        # each forward pass holds the images of the batch in order, sliding windows and augmentations too
+        self.results += [inputs[image::images] for image in range(images)]
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Figures over all inputs; MACs in units of 1e9.
@@ -43,16 +47,14 @@ class TokenMetric(BaseMetric):
         Raises:
             RuntimeError: no mixed-scale backbone ran.
         """
-        images = sum(result for result in results if isinstance(result, int))
-        inputs = [result for result in results if not isinstance(result, int)]
-        if not inputs:
+        inputs = np.concatenate(results)
+        if not len(inputs):
             raise RuntimeError(
                 'TokenMetric saw no mixed-scale backbone run: drop it from the evaluator, or use an msvit backbone'
             )
-        tokens, macs = (np.concatenate(part) for part in zip(*inputs, strict=True))
         figures = {
             f'{name}_{stat}': float(getattr(values, stat)())
-            for name, values in (('count', tokens), ('gmacs', macs / 1e9))
+            for name, values in (('count', inputs[:, 0]), ('gmacs', inputs[:, 1] / 1e9))
             for stat in ('mean', 'min', 'max')
         }
-        return {**figures, 'inputs_per_image': len(tokens) / images}
+        return {**figures, 'inputs_per_image': len(inputs) / len(results)}

@@ -38,7 +38,8 @@ def limit_fine_regions(fine_mask: Tensor, p_fine: Tensor, budget: int | float | 
     if budget < 0 or (isinstance(budget, float) and budget > 1):
         raise ValueError(f'budget must be a number of regions (int >= 0) or a share of them (float in [0, 1]), got {budget}')
     regions = fine_mask[0].numel()
-    keep = min(regions, int(budget * regions) if isinstance(budget, float) else budget)
+    # a share such as 0.29 of 100 regions must not lose one to rounding
+    keep = min(regions, int(budget * regions + 1e-6) if isinstance(budget, float) else budget)
     best = p_fine.flatten(1).topk(keep, dim=1).indices
     chosen = F.one_hot(best, regions).any(dim=1) if keep else torch.zeros_like(fine_mask.flatten(1))
     return fine_mask & chosen.reshape(fine_mask.shape)

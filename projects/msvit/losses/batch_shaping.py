@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor
 
-# Gate values are clipped here before their log-odds are taken.
+# Gate values are clipped here before their log-odds are taken; means where float32 would round them to 0 or 1.
 _CLIP = 1e-3
+_CLIP_MEAN = 1e-6
 
 
 def relaxed_bernoulli_cdf(x: Tensor, mean: Tensor | float, temperature: float) -> Tensor:
@@ -21,7 +22,7 @@ def relaxed_bernoulli_cdf(x: Tensor, mean: Tensor | float, temperature: float) -
         Values in (0, 1), the shape of ``x`` broadcast with ``mean``.
     """
     mean = torch.as_tensor(mean, dtype=x.dtype, device=x.device)
-    return torch.sigmoid(temperature * torch.logit(x.clamp(_CLIP, 1 - _CLIP)) - torch.logit(mean))
+    return torch.sigmoid(temperature * torch.logit(x.clamp(_CLIP, 1 - _CLIP)) - torch.logit(mean, eps=_CLIP_MEAN))
 
 
 def batch_shaping_loss(m: Tensor, mean: Tensor | float, temperature: float) -> Tensor:
@@ -38,7 +39,7 @@ def batch_shaping_loss(m: Tensor, mean: Tensor | float, temperature: float) -> T
         A scalar; its gradient reaches ``m`` and ``mean``.
 
     Raises:
-        ValueError: ``m`` is not (B, T), ``mean`` fits no position, or the temperature is not positive.
+        ValueError: ``m`` is not (B, T), ``mean`` fits no position or is a number outside (0, 1), or the temperature is not positive.
     """
     if m.dim() != 2:
         raise ValueError(f'm must have shape (batch, positions), got {tuple(m.shape)}')
@@ -46,6 +47,8 @@ def batch_shaping_loss(m: Tensor, mean: Tensor | float, temperature: float) -> T
         raise ValueError(
             f'mean must be a number or have one entry for each of the {m.shape[1]} positions, got {tuple(mean.shape)}'
         )
+    if not isinstance(mean, Tensor) and not 0 < mean < 1:
+        raise ValueError(f'mean must lie in (0, 1), got {mean}')
     if temperature <= 0:
         raise ValueError(f'temperature must be positive, got {temperature}')
     batch = m.shape[0]

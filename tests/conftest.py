@@ -1,0 +1,65 @@
+"""Tiny mixed-scale ViTs with random weights, and what "equal to float rounding" means here."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from msvit.backbones import MSViT
+
+LAYOUTS = ('masked', 'trimmed', 'packed')
+
+
+def _randomise(module: nn.Module, seed: int = 0) -> nn.Module:
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += torch.randn(parameter.shape, generator=generator) * 0.1
+    return module
+
+
+def _tiny_msvit(arch: dict | None = None, seed: int = 0, **kwargs) -> MSViT:
+    sizes = dict(embed_dim=32, depth=2, num_heads=2, patch_size=8)
+    torch.manual_seed(seed)
+    net = MSViT({**sizes, **(arch or {})}, **{'img_size': 32, 'coarse_patch_size': 16, **kwargs})
+    return _randomise(net, seed).eval()
+
+
+def _assert_relative(actual: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
+    assert actual.shape == expected.shape
+    assert torch.isfinite(actual).all()
+    scale = expected.abs().max().clamp_min(1e-12)
+    error = ((actual - expected).abs().max() / scale).item()
+    assert error <= tolerance, f'relative error {error:.2e} > {tolerance:.0e}'
+
+
+@pytest.fixture(scope='session')
+def perturb() -> Callable[..., nn.Module]:
+    """Moves every parameter off its initial value, so that a zero bias or a forgotten norm cannot hide."""
+    return _randomise
+
+
+@pytest.fixture(scope='session')
+def tiny_msvit() -> Callable[..., MSViT]:
+    """Makes an MSViT of width 32 with 2 blocks, patch 8 and regions of 16 pixels, for 32 px, in evaluation mode."""
+    return _tiny_msvit
+
+
+@pytest.fixture(scope='session')
+def assert_relative() -> Callable[..., None]:
+    """Asserts max |actual - expected| / max |expected| <= tolerance, 1e-5 by default."""
+    return _assert_relative
+
+
+@pytest.fixture(autouse=True)
+def no_default_scope():
+    """A runner leaves its default scope behind, in which the next test's modules would be looked up."""
+    yield
+    DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(params=LAYOUTS)
+def layout(request) -> str:
+    return request.param

@@ -1,0 +1,171 @@
+"""Equation 15: forward, backward, masked entries too, against its plain form with an explicit mask."""
+
+import pytest
+import torch
+from timm.layers import Attention
+from torch import Tensor, nn
+
+from msvit.attention import MixedScaleAttention, attend, weighted_attention
+from msvit.tokens import TokenGrid, build_index
+
+
+def reference(q: Tensor, k: Tensor, v: Tensor, weight: Tensor) -> Tensor:
+    """Equation 15 as it is written, the weight multiplied in numerator and denominator; any constant may leave the scores."""
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    z = (scores - scores.amax(dim=-1, keepdim=True).detach()).exp()
+    weighted = z * weight[:, None, None, :]
+    return (weighted @ v) / weighted.sum(dim=-1, keepdim=True)
+
+
+def draw(batch: int = 2, heads: int = 3, length: int = 7, width: int = 4, dtype=torch.float64, scale: float = 1.0):
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, batch, heads, length, width, generator=generator, dtype=dtype) * scale
+    return [tensor.clone().requires_grad_() for tensor in (q, k, v)]
+
+
+WEIGHTS = {
+    'all present': [1.0, 1, 1, 1, 1, 1, 1],
+    'some absent': [1.0, 0, 1, 1, 0, 0, 1],
+    'one present': [0.0, 0, 0, 1, 0, 0, 0],
+    'cell counts': [4.0, 0, 1, 2, 4, 1, 0],
+    'relaxed': [0.3, 0.7, 0, 1, 0.01, 2.5, 1],
+}
+weights = pytest.mark.parametrize('row', WEIGHTS.values(), ids=WEIGHTS.keys())
+
+
+def weight_of(row: list[float], dtype=torch.float64) -> Tensor:
+    return torch.tensor([row, row[::-1]], dtype=dtype).requires_grad_()
+
+
+@weights
+def test_the_reference_passes_numerical_differentiation(row):
+    assert torch.autograd.gradcheck(reference, (*draw(), weight_of(row)))
+
+
+@weights
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_forward_and_backward_are_the_reference(row, dtype, tolerance, assert_relative):
+    exact = [*draw(), weight_of(row)]
+    inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in exact]
+    upstream = torch.randn(2, 3, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected, actual = reference(*exact), weighted_attention(*inputs)
+    assert actual.dtype == dtype
+    assert_relative(actual.double(), expected, tolerance)
+    expected_grads = torch.autograd.grad(expected, exact, upstream)
+    grads = torch.autograd.grad(actual, inputs, upstream.to(dtype))
+    scale = max(grad.abs().max() for grad in expected_grads)
+    for name, grad, wanted in zip('qkvw', grads, expected_grads, strict=True):
+        error = (grad.double() - wanted).abs().max() / max(wanted.abs().max(), 1e-6 * scale)
+        assert error < tolerance, (name, error)
+
+
+@weights
+def test_weights_that_nothing_trains_give_the_same(row, assert_relative):
+    q, k, v = draw(dtype=torch.float32)
+    weight = weight_of(row, torch.float32)
+    trained = weighted_attention(q, k, v, weight)
+    plain = weighted_attention(q, k, v, weight.detach())
+    assert_relative(plain, trained)
+    with torch.no_grad():
+        assert_relative(weighted_attention(q, k, v, weight), trained)
+    upstream = torch.randn_like(trained)
+    grads = zip(torch.autograd.grad(plain, (q, k, v), upstream), torch.autograd.grad(trained, (q, k, v), upstream), strict=True)
+    for ours, theirs in grads:
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_no_weight_is_plain_attention(assert_relative):
+    q, k, v = draw(dtype=torch.float32)
+    assert_relative(weighted_attention(q, k, v), reference(q, k, v, torch.ones(2, 7)))
+
+
+@pytest.mark.parametrize('query', [0, 3])
+def test_the_closed_formula(query):
+    """dy_q / dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp, at absent keys too."""
+    q, k, v = draw(batch=1, heads=1)
+    weight = torch.tensor([WEIGHTS['some absent']], dtype=torch.float64).requires_grad_()
+    y = weighted_attention(q, k, v, weight)[0, 0, query]
+    z = (q[0, 0, query] @ k[0, 0].T / 2).exp()
+    expected = z[:, None] * (v[0, 0] - y) / (weight[0] * z).sum()
+    for channel in range(4):
+        (gradient,) = torch.autograd.grad(y[channel], weight, retain_graph=True)
+        torch.testing.assert_close(gradient[0], expected[:, channel])
+        assert (gradient[0][weight[0] == 0].abs() > 1e-6).all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_large_scores_stay_finite(dtype):
+    q, k, v = draw(width=4, dtype=dtype)
+    with torch.no_grad():
+        q *= 400 / (q @ k.transpose(-2, -1)).abs().max()  # scores up to 200 after the division by sqrt(4)
+    weight = weight_of(WEIGHTS['some absent'], dtype)
+    y = weighted_attention(q, k, v, weight)
+    y.sum().backward()
+    expected = reference(*(tensor.detach().double() for tensor in (q, k, v, weight)))
+    torch.testing.assert_close(y.double(), expected, atol=1e-3, rtol=1e-3)
+    assert all(torch.isfinite(tensor.grad).all() for tensor in (q, k, v, weight))
+
+
+def test_an_overwhelming_absent_key_stays_out():
+    q, k, v = torch.ones(1, 1, 2, 4), torch.zeros(1, 1, 2, 4), torch.tensor([[[[1.0] * 4, [100.0] * 4]]])
+    k[0, 0, 1] = 100  # a score of 200 for the absent key
+    weight = torch.tensor([[1.0, 0.0]], requires_grad=True)
+    y = weighted_attention(q, k, v, weight)
+    assert torch.equal(y, torch.ones(1, 1, 2, 4))
+    y.sum().backward()
+    assert torch.isfinite(weight.grad).all()
+
+
+@pytest.mark.parametrize('row', [WEIGHTS['some absent'], WEIGHTS['cell counts']])
+def test_bfloat16(row):
+    exact = [*draw(), weight_of(row)]
+    inputs = [tensor.detach().bfloat16().requires_grad_() for tensor in exact[:3]] + [weight_of(row, torch.float32)]
+    upstream = torch.randn(2, 3, 7, 4, dtype=torch.float64)
+    actual, expected = weighted_attention(*inputs), reference(*exact)
+    assert actual.dtype == torch.bfloat16
+    torch.testing.assert_close(actual.double(), expected, atol=0.05, rtol=0.05)
+    grads = torch.autograd.grad(actual, inputs, upstream.bfloat16())
+    wanted = torch.autograd.grad(expected, exact, upstream)
+    assert [grad.dtype for grad in grads] == [tensor.dtype for tensor in inputs]
+    for ours, theirs in zip(grads, wanted, strict=True):
+        assert (ours.double() - theirs).abs().max() < 0.05 * theirs.abs().max()
+
+
+def test_a_second_derivative_is_refused_aloud():
+    q, k, v = draw()
+    y = weighted_attention(q, k, v, weight_of(WEIGHTS['relaxed']))
+    (grad,) = torch.autograd.grad(y.square().sum(), q, create_graph=True)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
+        grad.sum().backward()
+
+
+@pytest.mark.parametrize('weighted', [False, True])
+def test_a_packed_row_keeps_images_apart(weighted, assert_relative):
+    lengths = [3, 1, 5]
+    q, k, v = draw(batch=1, length=9, dtype=torch.float32)
+    weight = torch.tensor([[1.0, 4, 0, 1, 2, 0, 1, 1, 4]]).requires_grad_() if weighted else None
+    packed = attend(q, k, v, weight, lengths)
+    parts = []
+    for start, length in zip((0, 3, 4), lengths, strict=True):
+        part = slice(start, start + length)
+        own = torch.ones(1, length) if weight is None else weight[:, part]
+        parts.append(reference(q[:, :, part], k[:, :, part], v[:, :, part], own))
+    assert_relative(packed, torch.cat(parts, dim=2))
+
+
+@pytest.mark.parametrize('options', [{}, dict(qk_norm=True, norm_layer=nn.LayerNorm), dict(qkv_bias=True), dict(proj_bias=False)])
+def test_with_every_token_present_this_is_timms_attention(options, layout, perturb, assert_relative):
+    torch.manual_seed(0)
+    ours = perturb(MixedScaleAttention(32, num_heads=4, **options))
+    timms = Attention(32, num_heads=4, **options)
+    timms.load_state_dict(ours.state_dict())
+    grid = TokenGrid(16, 16, 8, 16)
+    index = build_index(layout, grid, torch.ones(2, 1, 1, dtype=torch.bool), num_prefix=1)
+    x = index.assemble(torch.randn(1, 32), index.select(torch.randn(2, 5, 32)))
+    prefix, tokens = index.split(ours(x, attn_mask=index))
+    fine = tokens.reshape(2, -1, 32)[:, -4:]
+    plain = torch.cat((index.split(x)[0], index.split(x)[1].reshape(2, -1, 32)[:, -4:]), dim=1)
+    assert_relative(torch.cat((prefix, fine), dim=1), timms(plain))
+    assert torch.equal(ours(plain), timms(plain))  # without an index
+    with torch.autocast('cpu', torch.bfloat16):
+        assert_relative(ours(x, attn_mask=index).float(), ours(x.double().float(), attn_mask=index).float())

@@ -1,0 +1,115 @@
+"""Three layouts, one meaning."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from msvit.tokens import INDEX_TYPES, MixedTokens, TokenGrid, build_index
+
+LAYOUTS = list(INDEX_TYPES)
+
+
+@st.composite
+def ragged_batches(draw):
+    """A grid, a mask for each of one to three images (all coarse, all fine or anything between), and a number of prefix tokens."""
+    grid = TokenGrid(draw(st.integers(1, 40)), draw(st.integers(1, 40)), 4, draw(st.sampled_from([8, 12])))
+    regions = grid.num_coarse
+    image = st.one_of(
+        st.just([False] * regions), st.just([True] * regions), st.lists(st.booleans(), min_size=regions, max_size=regions)
+    )
+    mask = torch.tensor(draw(st.lists(image, min_size=1, max_size=3)))
+    return grid, mask.reshape(-1, *grid.region_shape), draw(st.integers(0, 5))
+
+
+def expected_cells(grid: TokenGrid, mask: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+    """The candidate of every fine cell, cell by cell."""
+    rows = []
+    for image, own in zip(mask, candidates, strict=True):
+        for y in range(grid.fine_shape[0]):
+            for x in range(grid.fine_shape[1]):
+                region = y // grid.ratio, x // grid.ratio
+                coarse, fine = region[0] * grid.region_shape[1] + region[1], y * grid.fine_shape[1] + x
+                rows.append(own[grid.num_coarse + fine if image[region] else coarse])
+    return torch.stack(rows).reshape(len(mask), grid.num_fine, -1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ragged_batches())
+def test_tokens_find_their_way_in_and_back(batch):
+    grid, mask, num_prefix = batch
+    candidates = torch.arange(len(mask) * (grid.num_coarse + grid.num_fine)).reshape(len(mask), -1, 1).float() + 1
+    prefix = -torch.arange(1.0, num_prefix + 1)[:, None]
+    for layout in LAYOUTS:
+        index = build_index(layout, grid, mask, num_prefix=num_prefix)
+        tokens = index.select(candidates)
+        x = index.assemble(prefix, tokens)
+        mixed = MixedTokens(x, index)
+        assert mixed.layout == layout
+        assert torch.equal(mixed.prefix(), prefix.expand(len(mask), -1, -1))
+        assert torch.equal(mixed.tokens(), tokens)
+        cells = expected_cells(grid, mask, candidates)
+        assert torch.equal(index.cell_tokens(tokens), cells)
+        assert torch.equal(mixed.to_map(), cells.transpose(1, 2).reshape(len(mask), 1, *grid.fine_shape))
+        assert torch.equal(mixed.counts, grid.active(mask).sum(1))
+        table = torch.arange(grid.num_coarse + grid.num_fine).float()[:, None]
+        assert torch.equal(index.select_shared(table), index.select(table.expand(len(mask), -1, -1)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(ragged_batches())
+def test_key_weights_tell_present_from_absent(batch):
+    grid, mask, num_prefix = batch
+    counts = grid.active(mask).sum(1)
+    gate = mask.float().requires_grad_()
+    for layout in LAYOUTS:
+        weight = build_index(layout, grid, mask, gate, num_prefix).key_weight
+        assert weight.requires_grad
+        assert ((weight == 0) | (weight == 1)).all()
+        assert weight.sum().item() == counts.sum().item() + num_prefix * len(mask)
+        if layout == 'packed':
+            assert weight.shape == (1, counts.sum() + num_prefix * len(mask))
+        elif layout == 'trimmed':
+            assert weight.shape == (len(mask), counts.max() + num_prefix)
+            for row, count in zip(weight, counts, strict=True):
+                assert row[: num_prefix + count].all()
+        else:
+            assert weight.shape == (len(mask), grid.num_coarse + grid.num_fine + num_prefix)
+        untrained = build_index(layout, grid, mask, num_prefix=num_prefix).key_weight
+        assert torch.equal(torch.ones_like(weight) if untrained is None else untrained, weight.detach())
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_a_decoder_counts_coarse_tokens_once_for_each_cell(layout):
+    grid = TokenGrid(24, 16, 8, 16)  # the lower region has two cells only
+    mask = torch.tensor([[[False], [False]], [[True], [False]]])
+    index = build_index(layout, grid, mask, num_prefix=1).behind(2)
+    _, weight = index.split(index.key_weight.unsqueeze(-1).expand(-1, -1, 3))
+    present = weight[..., 0][weight[..., 0] > 0]
+    assert index.layout == layout
+    assert index.num_prefix == 2
+    assert sorted(present.tolist()) == [1, 1, 1, 1, 2, 2, 4]
+
+
+def test_layouts_without_absent_tokens_need_no_weights():
+    grid = TokenGrid(32, 32, 8, 16)
+    same = torch.tensor([[[True, False], [False, False]], [[False, False], [False, True]]])
+    assert build_index('packed', grid, same).key_weight is None
+    assert build_index('trimmed', grid, same).key_weight is None
+    assert build_index('masked', grid, same).key_weight is not None
+    assert build_index('trimmed', grid, torch.cat((same, ~same))).key_weight is not None
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_a_given_mask_must_fit(layout):
+    grid = TokenGrid(32, 48, 8, 16)
+    with pytest.raises(ValueError, match=r'fine_mask has shape \(1, 3, 2\).*32x48.*\(batch, 2, 3\)'):
+        build_index(layout, grid, torch.ones(1, 3, 2, dtype=torch.bool))
+    with pytest.raises(ValueError, match='fine_mask has shape'):
+        build_index(layout, grid, torch.ones(2, 3, dtype=torch.bool))
+
+
+def test_an_unknown_layout_lists_the_known_ones():
+    grid = TokenGrid(16, 16, 8, 16)
+    with pytest.raises(ValueError, match="unknown layout 'padded'.*'masked', 'trimmed', 'packed'"):
+        build_index('padded', grid, torch.ones(1, 1, 1, dtype=torch.bool))
