@@ -69,7 +69,9 @@ def test_weights_that_nothing_trains_give_the_same(row, assert_relative):
     with torch.no_grad():
         assert_relative(weighted_attention(q, k, v, weight), trained)
     upstream = torch.randn_like(trained)
-    grads = zip(torch.autograd.grad(plain, (q, k, v), upstream), torch.autograd.grad(trained, (q, k, v), upstream), strict=True)
+    grads = zip(
+        torch.autograd.grad(plain, (q, k, v), upstream), torch.autograd.grad(trained, (q, k, v), upstream), strict=True
+    )
     for ours, theirs in grads:
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
@@ -153,7 +155,9 @@ def test_a_packed_row_keeps_images_apart(weighted, assert_relative):
     assert_relative(packed, torch.cat(parts, dim=2))
 
 
-@pytest.mark.parametrize('options', [{}, dict(qk_norm=True, norm_layer=nn.LayerNorm), dict(qkv_bias=True), dict(proj_bias=False)])
+@pytest.mark.parametrize(
+    'options', [{}, dict(qk_norm=True, norm_layer=nn.LayerNorm), dict(qkv_bias=True), dict(proj_bias=False)]
+)
 def test_with_every_token_present_this_is_timms_attention(options, layout, perturb, assert_relative):
     torch.manual_seed(0)
     ours = perturb(MixedScaleAttention(32, num_heads=4, **options))

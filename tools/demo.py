@@ -2,8 +2,8 @@
 
 python tools/demo.py
 
-Both start from the same small plain ViT that ships with the package and get the same recipe; they differ in their tokens alone.
-Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png and WORK_DIR/mixed/scale_maps.
+Both start from the same small plain ViT that ships with the package and get the same recipe; they differ in their tokens
+alone. Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png and WORK_DIR/mixed/scale_maps.
 """
 
 import argparse
@@ -17,7 +17,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, init_default_scope
-from msvit.analysis.scale_map import draw_scale_map, draw_segmentation, panel
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -25,6 +24,7 @@ from tqdm import tqdm
 
 from msvit.analysis.latency import interleaved_medians
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
+from msvit.analysis.scale_map import draw_scale_map, draw_segmentation, panel
 from msvit.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent

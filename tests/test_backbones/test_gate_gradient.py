@@ -60,8 +60,8 @@ def loss_of(cls_token: torch.Tensor) -> torch.Tensor:
 
 
 def present_in(layout: str) -> torch.Tensor:
-    """Which candidates lie in memory: all; the present ones and, in the order of the candidates, as many absent ones as fit; the
-    present ones."""
+    """Which candidates lie in memory: all; the present ones and, in the order of the candidates, as many absent ones as
+    fit; the present ones."""
     active = TokenGrid(32, 32, 8, 16).active(MASK)
     if layout == 'masked':
         return torch.ones_like(active).double()

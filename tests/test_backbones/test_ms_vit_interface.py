@@ -27,7 +27,9 @@ def mask():
 
 @pytest.mark.parametrize('registry', [MODELS, MMSEG_MODELS])
 def test_found_in_the_registries(registry):
-    config = dict(type='msvit.MSViT', arch=dict(embed_dim=16, depth=1, num_heads=1, patch_size=8), coarse_patch_size=16, gate=GATE)
+    config = dict(
+        type='msvit.MSViT', arch=dict(embed_dim=16, depth=1, num_heads=1, patch_size=8), coarse_patch_size=16, gate=GATE
+    )
     net = registry.build(config)
     assert isinstance(net, MSViT)
     assert isinstance(net.gate, MLPGate)

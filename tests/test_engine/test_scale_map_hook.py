@@ -9,6 +9,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
+from mmseg.models import SegTTAModel
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
@@ -192,6 +193,14 @@ def test_a_model_without_mixed_scale_backbone_is_told_of(build_runner):
     (log,) = Path(runner.log_dir).glob('*.log')
     assert 'no mixed-scale backbone' in log.read_text()
     assert not drawn(runner)
+
+
+def test_test_time_augmentation_is_told_of(build_runner):
+    runner = build_runner(custom_hooks=[])
+    runner.model = SegTTAModel(module=runner.model)
+    ScaleMapHook().before_run(runner)
+    (log,) = Path(runner.log_dir).glob('*.log')
+    assert 'under test-time augmentation' in log.read_text()
 
 
 def test_a_hook_that_draws_nothing_is_refused():

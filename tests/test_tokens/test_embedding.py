@@ -57,7 +57,8 @@ def test_as_many_cells_in_another_shape_are_resampled():
 
 
 def test_coarse_positions_lie_in_the_middle_of_their_cells():
-    """A position embedding that grows linearly with the row and the column must give coarse tokens the value at their centre."""
+    """A position embedding that grows linearly with the row and the column must give coarse tokens the value at their
+    centre."""
     rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing='ij')
     positions = torch.stack((rows, columns), dim=-1).reshape(1, 64, 2)
     grid = TokenGrid(64, 64, 8, 16)

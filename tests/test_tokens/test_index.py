@@ -12,7 +12,8 @@ LAYOUTS = list(INDEX_TYPES)
 
 @st.composite
 def ragged_batches(draw):
-    """A grid, a mask for each of one to three images (all coarse, all fine or anything between), and a number of prefix tokens."""
+    """A grid, a mask for each of one to three images (all coarse, all fine or anything between), and a number of prefix
+    tokens."""
     grid = TokenGrid(draw(st.integers(1, 40)), draw(st.integers(1, 40)), 4, draw(st.sampled_from([8, 12])))
     regions = grid.num_coarse
     image = st.one_of(

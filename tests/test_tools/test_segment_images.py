@@ -151,6 +151,16 @@ def test_the_labels_are_the_models(segment, images, config, checkpoint, tmp_path
     assert (labels == expected.numpy()).all()
 
 
+def test_labels_of_huge_images_are_scored_smaller_and_enlarged(segment, images, tmp_path, monkeypatch):
+    segment(source=images / 'grey.png', out='whole')
+    monkeypatch.setattr('msvit.analysis.segment.MAX_SCORED_PIXELS', 40 * 56 // 4)
+    segment(source=images / 'grey.png', out='smaller')
+    whole, smaller = (np.asarray(Image.open(tmp_path / out / 'grey_labels.png')) for out in ('whole', 'smaller'))
+    assert smaller.shape == whole.shape
+    assert (smaller[::2, ::2] == smaller[1::2, 1::2]).all() and not (whole[::2, ::2] == whole[1::2, 1::2]).all()
+    assert (smaller == whole).mean() > 0.8
+
+
 def test_sliding_windows_are_all_counted(segment, config, images):
     config.write_text(CONFIG.replace("mode='whole'", "mode='slide', crop_size=(32, 32), stride=(16, 16)"))
     (one,) = segment(source=images / 'grey.png')['images']

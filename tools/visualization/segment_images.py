@@ -24,7 +24,6 @@ from tqdm import tqdm
 from msvit.analysis.read_image import read_rgb
 from msvit.analysis.scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel, resize
 from msvit.analysis.segment import ImageSegmenter, Segmentation
-from msvit.checkpoints import CheckpointError
 from msvit.engine.launch import load_config
 
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm'}
@@ -191,7 +190,7 @@ def main(argv: list[str] | None = None) -> None:
             refuse_overwriting([file for base in plan.values() for file in outputs_of(base).values()])
             refuse_overwriting([args.out] if args.out else [])
         segmenter = ImageSegmenter(load_config(args), args.checkpoint, args.device, args.threshold, args.budget)
-    except (OSError, ValueError, CheckpointError) as error:
+    except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from None
     figures, left_out = segment_all(segmenter, plan, args.opacity)
     print_report(figures, left_out)

@@ -1,4 +1,5 @@
-"""Segmenter-S/14 on DINOv2's ViT-S/14: segmenter_s16.py with patches of 14 pixels, regions of 28, and ImageNet's normalisation."""
+"""Segmenter-S/14 on DINOv2's ViT-S/14: segmenter_s16.py with patches of 14 pixels, regions of 28, and ImageNet's
+normalisation."""
 
 _base_ = './segmenter_s16.py'
 

@@ -25,7 +25,8 @@ OutType = Literal['cls_token', 'featmap', 'tokens']
 class MSViT(nn.Module):
     """A timm Vision Transformer whose tokens have two scales, chosen for each region of the image by a gate.
 
-    The parameters carry timm's names, beside them stand ``gate`` and ``gate_loss``. With every region fine this is the plain ViT.
+    The parameters carry timm's names, beside them stand ``gate`` and ``gate_loss``. With every region fine this is the
+    plain ViT.
 
     =============  ========================================================================
     ``out_type``   ``forward`` returns a tuple of
@@ -36,16 +37,19 @@ class MSViT(nn.Module):
     =============  ========================================================================
 
     Args:
-        arch: a timm ViT name, or a dict of ``VisionTransformer`` arguments (``embed_dim``, ``depth``, ``num_heads``, ``patch_size``).
+        arch: a timm ViT name, or a dict of ``VisionTransformer`` arguments (``embed_dim``, ``depth``, ``num_heads``,
+            ``patch_size``).
         img_size: pixels, side or (height, width), that the position embeddings are laid out for. Any input size works.
         coarse_patch_size: side of a region in pixels, S_c, a multiple of the ViT's patch size.
-        gate: who decides: a module, a registry config such as ``dict(type='msvit.MLPGate')``, or None: all fine, the plain ViT.
+        gate: who decides: a module, a registry config such as ``dict(type='msvit.MLPGate')``, or None: all fine, the plain
+            ViT.
         gate_loss: shapes the gate in training, e.g. ``dict(type='msvit.GBaSLoss', grid=(16, 16), target=0.5)``; see
             `pop_gate_losses`. None: the task alone trains the gate.
         layout: how a ragged batch lies in memory: ``'masked'``, ``'trimmed'`` or ``'packed'``.
         train_layout: the layout in training mode, by default ``layout``.
         out_type: see the table.
-        out_indices: blocks whose output is returned, negative ones counted from the end; the final norm applies to the last block.
+        out_indices: blocks whose output is returned, negative ones counted from the end; the final norm applies to the
+            last block.
         pos_embed_mode: interpolation of position embeddings, ``'bilinear'`` (the paper) or ``'bicubic'`` (timm).
         drop_path_rate: stochastic depth of the last block, linear from 0 at the first, in [0, 1).
         frozen_stages: -1: nothing is frozen; 0: the embeddings; n: the first n blocks too. The gate always trains.
@@ -147,8 +151,8 @@ class MSViT(nn.Module):
             fine_mask = torch.as_tensor(fine_mask, device=images.device).bool()
             if tuple(fine_mask.shape) != (batch, *shape):
                 raise ValueError(
-                    f'fine_mask has shape {tuple(fine_mask.shape)}; {batch} images of {images.shape[-2]}x{images.shape[-1]} pixels '
-                    f'in regions of {self.coarse_patch_size} pixels need {(batch, *shape)}'
+                    f'fine_mask has shape {tuple(fine_mask.shape)}; {batch} images of {images.shape[-2]}x{images.shape[-1]} '
+                    f'pixels in regions of {self.coarse_patch_size} pixels need {(batch, *shape)}'
                 )
             return GateOutput(fine_mask.to(images.dtype), fine_mask)
         if self.gate is None:
@@ -166,11 +170,12 @@ class MSViT(nn.Module):
     def pop_gate_losses(self) -> dict[str, Tensor]:
         """Hand over what the last training forward pass left for the optimiser and the log, once.
 
-        `GateLossHook` calls this in OpenMMLab runners; a training loop of your own calls it after each forward pass and adds the
-        entries whose name contains ``loss``.
+        `GateLossHook` calls this in OpenMMLab runners; a training loop of your own calls it after each forward pass and
+        adds the entries whose name contains ``loss``.
 
         Returns:
-            The terms of ``gate_loss``, and for the log ``fine_share`` (0..1) and ``tokens`` (mean of the batch, without prefix).
+            The terms of ``gate_loss``, and for the log ``fine_share`` (0..1) and ``tokens`` (mean of the batch, without
+            prefix).
         """
         losses, self._uncollected = self._uncollected or {}, None
         return losses
@@ -214,7 +219,7 @@ class MSViT(nn.Module):
         if self._uncollected is not None and self.gate_loss is not None and torch.is_grad_enabled():
             raise RuntimeError(
                 "nobody collected the gate's loss of the last training step, so the gate would learn without its target: add "
-                "custom_hooks=[dict(type='msvit.GateLossHook')] to the config, or call pop_gate_losses() after every forward pass"
+                "custom_hooks=[dict(type='msvit.GateLossHook')] to the config, or call pop_gate_losses() after each forward"
             )
         losses = {} if self.gate_loss is None else self.gate_loss(decision.p_fine)
         log = dict(fine_share=decision.fine_mask.float().mean(), tokens=counts.float().mean())

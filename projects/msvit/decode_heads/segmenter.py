@@ -18,8 +18,8 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
     """mmseg's ``SegmenterMaskTransformerHead``, with the same parameters, on the unreplicated tokens.
 
     Replicated tokens are equal inputs, and a transformer without position embeddings maps equal inputs to equal outputs. So
-    decoding the replicated map (section E.1) equals decoding the tokens as they are, each coarse key counted once for every cell
-    that it stands for, and replicating the class scores.
+    decoding the replicated map (section E.1) equals decoding the tokens as they are, each coarse key counted once for
+    every cell that it stands for, and replicating the class scores.
 
     Args:
         drop_path_rate: stochastic depth of the last layer, in [0, 1).
@@ -54,7 +54,7 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
         mixed = inputs[self.in_index]
         if not isinstance(mixed, MixedTokens):
             raise TypeError(
-                f"MixedScaleSegmenterHead takes MixedTokens, got {type(mixed).__name__}: set the backbone's out_type='tokens', "
+                f"this head takes MixedTokens, got {type(mixed).__name__}: set out_type='tokens' in the backbone, "
                 "or use mmseg's SegmenterMaskTransformerHead on feature maps"
             )
         index = mixed.index.behind(self.num_classes)

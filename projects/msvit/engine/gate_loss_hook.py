@@ -15,8 +15,9 @@ from ..registry import HOOKS
 class GateLossHook(Hook):
     """Add what mixed-scale backbones leave in ``pop_gate_losses`` to the host's losses, by extending its ``parse_losses``.
 
-    Every OpenMMLab model passes its losses through ``parse_losses`` on the way to the optimiser and the log, wrapped in DDP or not;
-    so the gate's terms are scaled, accumulated and logged as the host's own. Models without a gate are left as they are.
+    Every OpenMMLab model passes its losses through ``parse_losses`` on the way to the optimiser and the log, wrapped in
+    DDP or not; so the gate's terms are scaled, accumulated and logged as the host's own. Models without a gate are left as
+    they are.
     """
 
     priority = 'HIGH'

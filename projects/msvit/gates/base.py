@@ -10,7 +10,8 @@ from torch import Tensor, nn
 class GateOutput(NamedTuple):
     """A gate's decision.
 
-    The paper's equations 11-13 let m = 1 keep the coarse token; here 1 and True mean fine, as in the paper's figures and targets.
+    The paper's equations 11-13 let m = 1 keep the coarse token; here 1 and True mean fine, as in the paper's figures and
+    targets.
 
     Args:
         p_fine: (B, Hc, Wc) float in [0, 1], the (relaxed) probability that a region is fine.

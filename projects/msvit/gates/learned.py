@@ -15,8 +15,9 @@ from .sampling import limit_fine_regions, sample_relaxed_bernoulli
 class MLPGate(BaseGate):
     """Decide each region from its own pixels, by an MLP shared by all regions (section 2.2, equations 11-12).
 
-    The paper leaves the MLP's form open; by default three hidden layers of 128 read the raw coarse patch, which costs 0.43 MMACs
-    a region. ``threshold`` and ``budget`` are plain attributes: set them at any time to trade accuracy for speed, no retraining.
+    The paper leaves the MLP's form open; by default three hidden layers of 128 read the raw coarse patch, which costs 0.43
+    MMACs a region. ``threshold`` and ``budget`` are plain attributes: set them at any time to trade accuracy for speed, no
+    retraining.
 
     Args:
         coarse_patch_size: side of a region in pixels, S_c.
@@ -25,7 +26,8 @@ class MLPGate(BaseGate):
         temperature: of the relaxed Bernoulli draws in training, > 0.
         init_p_fine: probability of fine before any training, in (0, 1); high, so that training starts near the plain ViT.
         threshold: at test a region is fine where p_fine > threshold, in [0, 1].
-        budget: at test the most regions that may be fine, those of the highest p_fine: a number (int), a share (float), or None.
+        budget: at test the most regions that may be fine, those of the highest p_fine: a number (int), a share (float), or
+            None.
 
     Raises:
         ValueError: an argument is out of its range.

@@ -39,7 +39,8 @@ def batch_shaping_loss(m: Tensor, mean: Tensor | float, temperature: float) -> T
         A scalar; its gradient reaches ``m`` and ``mean``.
 
     Raises:
-        ValueError: ``m`` is not (B, T), ``mean`` fits no position or is a number outside (0, 1), or the temperature is not positive.
+        ValueError: ``m`` is not (B, T), ``mean`` fits no position or is a number outside (0, 1), or the temperature is not
+            positive.
     """
     if m.dim() != 2:
         raise ValueError(f'm must have shape (batch, positions), got {tuple(m.shape)}')

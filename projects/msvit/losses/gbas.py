@@ -11,9 +11,9 @@ from .batch_shaping import batch_shaping_loss
 class GBaSLoss(nn.Module):
     """Generalised batch-shaping loss (GBaS; sections 2.2 and G.2).
 
-    Every region has a relaxed Bernoulli prior of learned mean mu_k. The prior term shapes the gate's values over the batch at each
-    region towards its prior; the hyperprior term shapes the means over the regions towards a normal distribution around the
-    target g*. So the whole image meets the target, while regions may differ.
+    Every region has a relaxed Bernoulli prior of learned mean mu_k. The prior term shapes the gate's values over the batch
+    at each region towards its prior; the hyperprior term shapes the means over the regions towards a normal distribution
+    around the target g*. So the whole image meets the target, while regions may differ.
 
     Args:
         grid: (Hc, Wc), the regions of a training image.

@@ -12,8 +12,8 @@ from torch import Tensor
 class TokenGrid:
     """The cells that an image offers to its tokens, at both scales.
 
-    Candidate tokens are numbered as in section E of the paper: first the Nc coarse ones, one per region, then the Nf fine ones,
-    each scale row by row. Fine cells that lie wholly in the padding are no candidates.
+    Candidate tokens are numbered as in section E of the paper: first the Nc coarse ones, one per region, then the Nf fine
+    ones, each scale row by row. Fine cells that lie wholly in the padding are no candidates.
 
     Args:
         height: image height in pixels.
@@ -55,7 +55,8 @@ class TokenGrid:
         return _region_of_cell(self, torch.device(device or 'cpu'))
 
     def cells_per_token(self, device: torch.device | None = None) -> Tensor:
-        """How many fine cells each candidate token stands for, float, shape (Nc + Nf,): 1 if fine, at most ratio² if coarse."""
+        """How many fine cells each candidate token stands for, float, shape (Nc + Nf,): 1 if fine, at most ratio² if
+        coarse."""
         return _cells_per_token(self, torch.device(device or 'cpu'))
 
     def active(self, fine_mask: Tensor) -> Tensor:

@@ -28,7 +28,8 @@ class TokenIndex(ABC):
     Args:
         grid: the candidates.
         fine_mask: (B, Hc, Wc) bool, True = the region is fine.
-        gate: (B, Hc, Wc) float, the value of ``fine_mask`` with the gate's straight-through gradient; None when nothing trains it.
+        gate: (B, Hc, Wc) float, the value of ``fine_mask`` with the gate's straight-through gradient; None when nothing
+            trains it.
         num_prefix: P, the prefix tokens of each image.
         replicated: coarse tokens count in attention as if they were already copied to all their cells.
     """

@@ -43,7 +43,8 @@ class MixedTokens:
         return self.index.split(self.x)[1]
 
     def to_map(self) -> Tensor:
-        """Features of the fine grid, (B, C, Hf, Wf); a coarse token is copied to each cell that it stands for (section E.1)."""
+        """Features of the fine grid, (B, C, Hf, Wf); a coarse token is copied to each cell that it stands for (section
+        E.1)."""
         cells = self.index.cell_tokens(self.tokens())
         return cells.transpose(1, 2).reshape(len(cells), -1, *self.index.grid.fine_shape)
 
