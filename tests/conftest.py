@@ -1,6 +1,8 @@
 """Tiny mixed-scale ViTs with random weights, and what "equal to float rounding" means here."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -51,6 +53,15 @@ def tiny_msvit() -> Callable[..., MSViT]:
 def assert_relative() -> Callable[..., None]:
     """Asserts max |actual - expected| / max |expected| <= tolerance, 1e-5 by default."""
     return _assert_relative
+
+
+@pytest.fixture(scope='session')
+def real_data() -> Path:
+    """The folder of real images."""
+    folder = Path(os.environ.get('MSVIT_DATA', Path(__file__).parents[1] / '../shared/data'))
+    if not folder.is_dir():
+        pytest.skip(f'{folder} is absent: set MSVIT_DATA to the folder of real images')
+    return folder
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,8 @@
 python tools/demo.py
 
 Both start from the same small plain ViT that ships with the package and get the same recipe; they differ in their tokens
-alone. Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png and WORK_DIR/mixed/scale_maps.
+alone. Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png, more of them to
+WORK_DIR/mixed.
 """
 
 import argparse
@@ -13,10 +14,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, init_default_scope
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -24,7 +27,7 @@ from tqdm import tqdm
 
 from msvit.analysis.latency import interleaved_medians
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
-from msvit.analysis.scale_map import draw_scale_map, draw_segmentation, panel
+from msvit.analysis.scale_map import draw_scale_map, draw_segmentation, enlarge, panel, resize
 from msvit.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +35,7 @@ CONFIGS = {
     name: ROOT / 'configs' / f'{prefix}_mini8_128x128_digit_scenes.py'
     for name, prefix in (('dense', 'seg'), ('mixed', 'msseg'))
 }
-PICTURES = 6
+PICTURES, SCENE = 6, (128, 128)
 console = Console()
 
 
@@ -134,23 +137,22 @@ def time_ratio(models: dict[str, nn.Module], inputs: list[torch.Tensor]) -> floa
 
 @torch.inference_mode()
 def draw(models: dict[str, nn.Module], dataset: torch.utils.data.Dataset, path: Path) -> None:
-    """Image, scale map, both predictions and ground truth of the first scenes."""
-    palette = dataset.metainfo['palette']
-    pictures = []
+    """One row for each of the first scenes: image, tokens, both predictions and ground truth."""
+    backbone, palette = models['mixed'].backbone, dataset.metainfo['palette']
+    rows = []
     for i in range(PICTURES):
         data = pseudo_collate([dataset[i]])
-        image = data['inputs'][0].permute(1, 2, 0).flip(-1).numpy()
-        predictions = {name: model.test_step(data)[0].pred_sem_seg.data[0].numpy() for name, model in models.items()}
-        backbone = models['mixed'].backbone
-        fine_mask = backbone.decide(models['mixed'].data_preprocessor(data)['inputs']).fine_mask[0].numpy()
-        pictures += [
-            image,
-            draw_scale_map(image, fine_mask, backbone.patch_size, backbone.coarse_patch_size),
-            draw_segmentation(image, predictions['mixed'], palette),
-            draw_segmentation(image, predictions['dense'], palette),
-            draw_segmentation(image, data['data_samples'][0].gt_sem_seg.data[0].numpy(), palette),
+        image = enlarge(data['inputs'][0].permute(1, 2, 0).flip(-1).numpy())
+        tokens = backbone.tokenize(models['mixed'].data_preprocessor(data)['inputs'])
+        scales = draw_scale_map(image, tokens.fine_mask[0], backbone.patch_size, backbone.coarse_patch_size, SCENE)
+        labels = {f'{name} prediction': model.test_step(data)[0].pred_sem_seg for name, model in reversed(models.items())}
+        labels['ground truth'] = data['data_samples'][0].gt_sem_seg
+        drawn = [
+            draw_segmentation(image, resize(label.data[0].byte().numpy(), image.shape[:2]), palette)
+            for label in labels.values()
         ]
-    panel(pictures, ['image', 'tokens', 'mixed-scale', 'dense', 'ground truth']).save(path)
+        rows.append(panel([image, scales, *drawn], ['image', f'{tokens.counts.item()} tokens', *labels]))
+    Image.fromarray(np.concatenate(rows)).resize((rows[0].shape[1] // 2, sum(len(row) for row in rows) // 2)).save(path)
 
 
 def report(figures: dict, share: FineShare) -> None:

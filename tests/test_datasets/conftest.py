@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,6 @@ from msvit.datasets import build_digit_scenes
 def digit_root(tmp_path_factory) -> Path:
     """A small DigitScenes that tests read only."""
     return build_digit_scenes(tmp_path_factory.mktemp('data') / 'digit_scenes', train=12, val=6, size=64, seed=3)
-
-
-@pytest.fixture(scope='session')
-def real_data() -> Path:
-    """The folder of real images."""
-    folder = Path(os.environ.get('MSVIT_DATA', Path(__file__).parents[2] / '../shared/data'))
-    if not folder.is_dir():
-        pytest.skip(f'{folder} is absent: set MSVIT_DATA to the folder of real images')
-    return folder
 
 
 @pytest.fixture

