@@ -121,6 +121,16 @@ def test_a_second_evaluation_begins_anew(tmp_path):
     assert runner.test() == runner.test()
 
 
+def test_another_evaluators_images_are_not_counted(tmp_path):
+    other = TokenMetric()
+    runner = build_runner(tmp_path, Images((32, 32), [0, 4]), 1, dict(mode='whole'))
+    figures = runner.test()
+    runner.model.test_step(dict(inputs=[torch.zeros(3, 32, 32)], data_samples=[Images((32, 32), [0])[0]['data_samples']]))
+    other.process(None, [None])
+    assert len(other.results[0]) == 1
+    assert runner.test() == figures
+
+
 def test_the_figures_of_each_image_are_kept_apart(tiny_msvit):
     """mmengine cuts the results to the number of images, so each image must have one entry."""
     net, metric = tiny_msvit(), TokenMetric()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from ..analysis.macs import backbone_macs
 from ..backbones import TokenTrace
 from ..registry import METRICS
 
+# One trace for all metrics: what ran in a test must not be counted by the next validation.
+_shared: WeakValueDictionary[str, TokenTrace] = WeakValueDictionary()
+
 
 @METRICS.register_module()
 class TokenMetric(BaseMetric):
@@ -18,7 +22,8 @@ class TokenMetric(BaseMetric):
 
     The cost of such a model differs from image to image, so these are averages over real images, not one number of the model.
     Tokens are counted without prefix tokens; MACs are the backbone's, gate and embedding included, decoder not. Both are per
-    network input: under sliding inference an image gives several, and ``inputs_per_image`` says how many.
+    network input: under sliding inference an image gives several, and ``inputs_per_image`` says how many. Forward passes that
+    you make yourself in evaluation mode between two evaluations are counted with the next one.
 
     Args:
         **kwargs: ``prefix``, ``collect_device`` of mmengine's ``BaseMetric``.
@@ -28,7 +33,7 @@ class TokenMetric(BaseMetric):
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
-        self._trace = TokenTrace()
+        self._trace = _shared.setdefault('trace', TokenTrace())
 
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
         """Store one entry for each image, as `BaseMetric` expects: the (inputs, 2) tokens and MACs of its network inputs."""
