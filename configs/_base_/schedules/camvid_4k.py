@@ -1,4 +1,4 @@
-"""Fine-tuning a pretrained ViT on a few hundred images: AdamW, ten times the rate for what starts from nothing, poly decay."""
+"""Fine-tuning a pretrained ViT on a few hundred images: AdamW, higher rates for what starts from nothing, poly decay."""
 
 optim_wrapper = dict(
     type='OptimWrapper',
@@ -6,7 +6,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(
         custom_keys={
-            'backbone.gate': dict(lr_mult=10.0, decay_mult=0.0),  # the priors of backbone.gate_loss too
+            'backbone.gate': dict(lr_mult=20.0, decay_mult=0.0),
+            'backbone.gate_loss': dict(lr_mult=200.0, decay_mult=0.0),  # the priors are a few statistics
             'decode_head': dict(lr_mult=10.0),
         }
     ),

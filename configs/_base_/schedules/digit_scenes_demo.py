@@ -4,7 +4,12 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01),
     clip_grad=dict(max_norm=1.0),
-    paramwise_cfg=dict(custom_keys={'backbone.gate': dict(lr_mult=10.0, decay_mult=0.0)}),
+    paramwise_cfg=dict(
+        custom_keys={
+            'backbone.gate': dict(lr_mult=10.0, decay_mult=0.0),
+            'backbone.gate_loss': dict(lr_mult=50.0, decay_mult=0.0),  # the priors are a few statistics
+        }
+    ),
 )
 max_iters = 400
 param_scheduler = [
