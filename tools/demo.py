@@ -51,8 +51,8 @@ def main() -> None:
     figures = {name: train_and_test(name, args.work_dir / name, args.cfg_options) for name in CONFIGS}
 
     console.rule('Looking at the gate')
-    models = {name: load_model(CONFIGS[name], last_checkpoint(args.work_dir / name)) for name in CONFIGS}
-    dataset = load_dataset(CONFIGS['mixed'], args.cfg_options)
+    models = {name: load_model(args.work_dir / name) for name in CONFIGS}
+    dataset = DATASETS.build(used_config(args.work_dir / 'mixed').val_dataloader.dataset)
     share = look_at_regions(models['mixed'], dataset)
     figures['fine_share'] = share._asdict()
     inputs = [models['dense'].data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in range(PICTURES)]
@@ -100,20 +100,19 @@ def last_checkpoint(work_dir: Path) -> Path:
     return Path((work_dir / 'last_checkpoint').read_text().strip())
 
 
-def load_model(config: Path, checkpoint: Path) -> nn.Module:
+def used_config(work_dir: Path) -> Config:
+    """The config that a training ran with, as the runner left it in its work dir."""
+    (file,) = work_dir.glob('*.py')
+    return Config.fromfile(file)
+
+
+def load_model(work_dir: Path) -> nn.Module:
     """A trained twin, ready for inference."""
-    cfg = Config.fromfile(config)
+    cfg = used_config(work_dir)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
-    model.load_state_dict(read_checkpoint(checkpoint))
+    model.load_state_dict(read_checkpoint(last_checkpoint(work_dir)))
     return model.eval()
-
-
-def load_dataset(config: Path, cfg_options: list[str]) -> torch.utils.data.Dataset:
-    """The validation scenes."""
-    cfg = Config.fromfile(config)
-    cfg.merge_from_dict(dict(option.split('=', 1) for option in cfg_options if 'dataset.data_root' in option))
-    return DATASETS.build(cfg.val_dataloader.dataset)
 
 
 @torch.inference_mode()
