@@ -45,7 +45,7 @@ def build_digit_scenes(
         root: folder of the data set.
         train: number of training scenes, >= 1. A scene's pixels do not depend on the number of scenes.
         val: number of validation scenes, >= 1.
-        size: side of the square scenes in pixels, >= 32; digits grow with it (20 to 44 pixels at 128).
+        size: side of the square scenes in pixels, >= 32; digits grow with it (24 to 44 pixels at 128).
         seed: seed of everything random, >= 0.
         digits_per_scene: (fewest, most) digits of a scene.
         overwrite: replace a DigitScenes of other settings that stands at ``root``; nothing else is ever replaced.

@@ -31,12 +31,12 @@ PHOTOGRAPHS = {
     ),
 }
 NUM_TRAIN_DIGITS = 1500  # of scikit-learn's 1797, the other 297 are for validation
-NOTE_SIDE = (20 / 128, 44 / 128)  # of the scene's side
+NOTE_SIDE = (24 / 128, 44 / 128)  # of the scene's side
 NOTE_CORNER = 0.25  # corner radius of a note, of its side
 GLYPH_SIDE = 0.85  # of the note's side
 CROP_SIDE = (0.75, 4.0)  # photograph pixels per scene pixel
 BRIGHTNESS = (0.7, 1.2)
-MIN_CONTRAST = 0.35  # in luminance, 0 = black and 1 = white
+PAPER, INK = (0.75, 1.0), (0.0, 0.35)  # luminance, 0 = black and 1 = white
 ATTEMPTS = 50
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
@@ -87,9 +87,8 @@ class ScenePainter:
             choice = rng.integers(len(self.glyphs))
             cell = np.s_[y : y + side, x : x + side]
             note, ink = _note_alpha(side), _ink_alpha(self.glyphs[choice], side)
-            paper = _contrasting_colour(image[cell].mean((0, 1)) @ LUMA, rng)
-            image[cell] += note[..., None] * (paper - image[cell])
-            image[cell] += ink[..., None] * (_contrasting_colour(paper @ LUMA, rng) - image[cell])
+            for alpha, luminance in ((note, PAPER), (ink, INK)):
+                image[cell] += alpha[..., None] * (_random_colour(luminance, rng) - image[cell])
             mask[cell][note > 0.5] = self.labels[choice] + 1
             digits.append(int(self.labels[choice]))
             boxes.append((x, y, side, side))
@@ -176,10 +175,9 @@ def _ink_alpha(glyph: np.ndarray, side: int) -> np.ndarray:
     return np.pad(np.clip((enlarged - 0.45) * 4 + 0.5, 0, 1), (margin, margin))
 
 
-def _contrasting_colour(background: float, rng: np.random.Generator) -> np.ndarray:
-    """A random hue (3,) in [0, 1] whose luminance is at least ``MIN_CONTRAST`` above or below the background's."""
-    lighter = background < 0.4 or (background < 0.6 and rng.random() < 0.5)
-    luminance = rng.uniform(background + MIN_CONTRAST, 1) if lighter else rng.uniform(0, background - MIN_CONTRAST)
+def _random_colour(luminance_range: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """A random hue (3,) in [0, 1] at a random luminance of the range."""
+    luminance = rng.uniform(*luminance_range)
     hue = np.clip(np.abs((rng.random() * 6 + np.array([0, 4, 2])) % 6 - 3) - 1, 0, 1)
     hue_luminance = hue @ LUMA
     if luminance <= hue_luminance:
