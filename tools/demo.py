@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import DATASETS
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
@@ -26,9 +26,9 @@ from torch import nn
 from tqdm import tqdm
 
 from msvit.analysis.latency import interleaved_medians
+from msvit.analysis.load_model import load_model
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
 from msvit.analysis.scale_map import draw_scale_map, draw_segmentation, enlarge, panel, resize
-from msvit.checkpoints import read_checkpoint
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = {
@@ -51,7 +51,7 @@ def main() -> None:
     figures = {name: train_and_test(name, args.work_dir / name, args.cfg_options) for name in CONFIGS}
 
     console.rule('Looking at the gate')
-    models = {name: load_model(args.work_dir / name) for name in CONFIGS}
+    models = {name: load_model(used_config(args.work_dir / name), last_checkpoint(args.work_dir / name)) for name in CONFIGS}
     dataset = DATASETS.build(used_config(args.work_dir / 'mixed').val_dataloader.dataset)
     share = look_at_regions(models['mixed'], dataset)
     figures['fine_share'] = share._asdict()
@@ -104,15 +104,6 @@ def used_config(work_dir: Path) -> Config:
     """The config that a training ran with, as the runner left it in its work dir."""
     (file,) = work_dir.glob('*.py')
     return Config.fromfile(file)
-
-
-def load_model(work_dir: Path) -> nn.Module:
-    """A trained twin, ready for inference."""
-    cfg = used_config(work_dir)
-    init_default_scope(cfg.default_scope)
-    model = MODELS.build(cfg.model)
-    model.load_state_dict(read_checkpoint(last_checkpoint(work_dir)))
-    return model.eval()
 
 
 @torch.inference_mode()

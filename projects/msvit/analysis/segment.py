@@ -7,12 +7,10 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
-from mmseg.registry import DATASETS, MODELS
-from torch import nn
+from mmseg.registry import DATASETS
 
 from ..backbones import TokenTrace
-from ..checkpoints import CheckpointError, read_checkpoint
+from .load_model import load_model
 from .macs import backbone_macs
 from .scale_map import resize
 
@@ -66,8 +64,7 @@ class ImageSegmenter:
         threshold: float | None = None,
         budget: int | float | None = None,
     ):
-        init_default_scope(cfg.get('default_scope', 'mmseg'))
-        self.model = _build_model(cfg, checkpoint).to(device).eval()
+        self.model = load_model(cfg, checkpoint).to(device)
         self.backbone = next((module for module in self.model.modules() if hasattr(module, 'decide')), None)
         if self.backbone is None:
             raise ValueError('the model of this config has no mixed-scale backbone (msvit.MSViT)')
@@ -117,20 +114,6 @@ class ImageSegmenter:
                 kind = 'no gate' if gate is None else f'a {type(gate).__name__}'
                 raise ValueError(f'{name} cannot be set: the model has {kind}, which does not know it')
             setattr(gate, name, value)
-
-
-def _build_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
-    """The model with the checkpoint's weights; none of the weights that training would start from is fetched."""
-    settings = cfg.model.copy()
-    settings.pop('init_cfg', None)
-    settings.backbone = {**settings.backbone, 'pretrained': None}
-    weights = read_checkpoint(checkpoint)
-    model = MODELS.build({**settings, 'pretrained': None, 'train_cfg': None})
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(f'{checkpoint} does not fit the model of the config. {error}') from error
-    return model
 
 
 def _palette(dataset: dict, num_classes: int) -> np.ndarray:
