@@ -176,3 +176,17 @@ def test_a_mask_must_fit(tiny_msvit, images, shape):
 def test_images_must_fit(tiny_msvit, shape):
     with pytest.raises(ValueError, match=r'images must have shape \(batch, 3, height, width\)'):
         tiny_msvit()(torch.zeros(shape))
+
+
+@pytest.mark.parametrize('class_token', [True, False])
+def test_a_checkpoint_of_another_image_size_loads(class_token, tiny_msvit, assert_relative):
+    arch = dict(class_token=class_token)
+    small, large = tiny_msvit(arch, seed=1), tiny_msvit(arch, seed=2, img_size=64, pos_embed_mode='bicubic')
+    state = {f'backbone.{name}': value for name, value in small.state_dict().items()}
+    host = torch.nn.ModuleDict({'backbone': large})
+    host.load_state_dict(state)
+    images = torch.randn(1, 3, 64, 64)
+    small.pos_embed_mode = 'bicubic'
+    assert_relative(large(images)[0], small(images)[0])
+    with pytest.raises(RuntimeError, match='size mismatch for pos_embed'):
+        large.load_state_dict({**small.state_dict(), 'pos_embed': torch.zeros(1, 12, 32)})

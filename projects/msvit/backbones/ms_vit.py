@@ -1,5 +1,6 @@
 """MSViT: a Vision Transformer on mixed-scale tokens."""
 
+import math
 from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..checkpoints import load_vit
+from ..checkpoints import load_vit, resize_pos_embed
 from ..drop_path import ImageDropPath, announced_index
 from ..gates import GateOutput
 from ..registry import MODELS
@@ -97,6 +98,7 @@ class MSViT(nn.Module):
         self.gate = _build(gate, coarse_patch_size=coarse_patch_size)
         self.gate_loss = _build(gate_loss)
         self._check_gate()
+        self.register_load_state_dict_pre_hook(_fit_positions)
         self._uncollected: dict[str, Tensor] | None = None
         if pretrained:
             load_vit(self, pretrained, arch=arch if isinstance(arch, str) else '', mode=pos_embed_mode)
@@ -280,6 +282,17 @@ class MSViT(nn.Module):
             raise ValueError(
                 "gate_loss has nothing to train: use a learned gate such as dict(type='msvit.MLPGate') or drop gate_loss"
             )
+
+
+def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Resize the position embeddings of a checkpoint of another (square) image size, as mmpretrain's ViT does."""
+    name = f'{prefix}pos_embed'
+    if name not in state or state[name].shape == net.pos_embed.shape:
+        return
+    num_prefix = net.pos_embed.shape[1] - net.native_shape[0] * net.native_shape[1]
+    side = math.isqrt(state[name].shape[1] - num_prefix)
+    if side**2 + num_prefix == state[name].shape[1]:
+        state[name] = resize_pos_embed(state[name], net.native_shape, (side, side), num_prefix=num_prefix)
 
 
 def _run_block(block: nn.Module, x: Tensor, index: Any) -> Tensor:

@@ -20,7 +20,7 @@ from mmengine.logging import print_log
 from PIL import Image
 from tqdm import tqdm
 
-from .scene_painter import Scene, ScenePainter
+from .scene_painter import NOTE_SIDE, Scene, ScenePainter
 
 DIGIT_NAMES = tuple('0123456789')
 VERSION = 1  # raise it when the same settings give other pixels
@@ -34,6 +34,7 @@ def build_digit_scenes(
     size: int = 128,
     seed: int = 0,
     digits_per_scene: tuple[int, int] = (1, 3),
+    note_side: tuple[float, float] = NOTE_SIDE,
     overwrite: bool = False,
 ) -> Path:
     """Writes DigitScenes to ``root``, or returns at once when it stands there already with the same settings.
@@ -48,6 +49,7 @@ def build_digit_scenes(
         size: side of the square scenes in pixels, >= 32; digits grow with it (24 to 44 pixels at 128).
         seed: seed of everything random, >= 0.
         digits_per_scene: (fewest, most) digits of a scene.
+        note_side: (smallest, largest) side of a digit's note, as a share of the scene's side, in (0, 1].
         overwrite: replace a DigitScenes of other settings that stands at ``root``; nothing else is ever replaced.
 
     Returns:
@@ -57,9 +59,9 @@ def build_digit_scenes(
         ValueError: a number out of range, or ``root`` holds a DigitScenes of other settings.
         FileExistsError: ``root`` holds something else.
     """
-    _check_settings(train, val, size, seed, digits_per_scene)
+    _check_settings(train, val, size, seed, digits_per_scene, note_side)
     settings = {'dataset': 'DigitScenes', 'version': VERSION, 'train': train, 'val': val, 'size': size, 'seed': seed}
-    settings['digits_per_scene'] = list(digits_per_scene)
+    settings.update(digits_per_scene=list(digits_per_scene), note_side=list(note_side))
     root = Path(root).resolve()
     if read_manifest(root) == settings:  # before the lock: the data may lie on a read-only disk
         return root
@@ -72,7 +74,7 @@ def build_digit_scenes(
             print_log(f'{partial} is left from an interrupted build: starting anew', 'current', logging.WARNING)
             shutil.rmtree(partial)
         for split, count in (('train', train), ('val', val)):
-            _write_split(partial, ScenePainter(split, size, seed, digits_per_scene), count)
+            _write_split(partial, ScenePainter(split, size, seed, digits_per_scene, note_side), count)
         _write_json(partial / MANIFEST, settings)
         if root.exists():
             shutil.rmtree(root)
@@ -80,12 +82,16 @@ def build_digit_scenes(
     return root
 
 
-def _check_settings(train: int, val: int, size: int, seed: int, digits_per_scene: tuple[int, int]) -> None:
+def _check_settings(
+    train: int, val: int, size: int, seed: int, digits_per_scene: tuple[int, int], note_side: tuple[float, float]
+) -> None:
     for name, value, least in (('train', train, 1), ('val', val, 1), ('size', size, 32), ('seed', seed, 0)):
         if not isinstance(value, int) or value < least:
             raise ValueError(f'DigitScenes: {name} must be an integer >= {least}, got {value!r}')
     if len(digits_per_scene) != 2 or not 0 <= digits_per_scene[0] <= digits_per_scene[1]:
         raise ValueError(f'DigitScenes: digits_per_scene must be (fewest, most), got {digits_per_scene!r}')
+    if len(note_side) != 2 or not 0 < note_side[0] <= note_side[1] <= 1:
+        raise ValueError(f'DigitScenes: note_side must be (smallest, largest) shares in (0, 1], got {note_side!r}')
 
 
 def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:

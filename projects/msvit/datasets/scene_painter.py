@@ -31,7 +31,7 @@ PHOTOGRAPHS = {
     ),
 }
 NUM_TRAIN_DIGITS = 1500  # of scikit-learn's 1797, the other 297 are for validation
-NOTE_SIDE = (24 / 128, 44 / 128)  # of the scene's side
+NOTE_SIDE = (24 / 128, 44 / 128)  # of the scene's side: (smallest, largest)
 NOTE_CORNER = 0.25  # corner radius of a note, of its side
 GLYPH_SIDE = 0.85  # of the note's side
 CROP_SIDE = (0.75, 4.0)  # photograph pixels per scene pixel
@@ -66,14 +66,23 @@ class ScenePainter:
         size: side of the square scenes in pixels, >= 32.
         seed: seed of the whole data set, >= 0.
         digits_per_scene: (fewest, most) notes of a scene.
+        note_side: (smallest, largest) side of a note, as a share of the scene's side, in (0, 1].
 
     Raises:
         ImportError: scikit-image or scikit-learn is not installed.
         FileNotFoundError: the installed scikit-image or scikit-learn does not ship a photograph.
     """
 
-    def __init__(self, split: str, size: int, seed: int, digits_per_scene: tuple[int, int] = (1, 3)) -> None:
-        self.split, self.size, self.seed, self.digits_per_scene = split, size, seed, digits_per_scene
+    def __init__(
+        self,
+        split: str,
+        size: int,
+        seed: int,
+        digits_per_scene: tuple[int, int] = (1, 3),
+        note_side: tuple[float, float] = NOTE_SIDE,
+    ) -> None:
+        self.split, self.size, self.seed = split, size, seed
+        self.digits_per_scene, self.note_side = digits_per_scene, note_side
         self.photographs = [_load_photograph(name) for name in PHOTOGRAPHS[split]]
         self.glyphs, self.labels = load_glyphs(split, seed)
 
@@ -110,7 +119,7 @@ class ScenePainter:
 
     def _places(self, rng: np.random.Generator) -> list[tuple[int, int, int]]:
         """Random squares (x, y, side) inside the (size, size) scene that do not overlap."""
-        low, high = (round(share * self.size) for share in NOTE_SIDE)
+        low, high = (round(share * self.size) for share in self.note_side)
         places: list[tuple[int, int, int]] = []
         for _ in range(rng.integers(self.digits_per_scene[0], self.digits_per_scene[1] + 1)):
             for _ in range(ATTEMPTS):  # a scene in which a note finds no place has fewer
