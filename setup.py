@@ -40,6 +40,8 @@ setup(
         'matplotlib',
         'rich',
         'tqdm',
+        'filelock',
+        'tensorboard',  # a back end of the configs' visualizer
         'scikit-learn',  # the digits of DigitScenes
         'scikit-image',  # its photographs
     ],
@@ -56,7 +58,7 @@ setup(
             'ftfy',
             'regex',
         ],
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'tensorboard'],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff'],
     },
     zip_safe=False,
 )
