@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from msvit.engine.launch import build_runner, forget_pretrained, load_config, make_parser, require_checkpoint
+from msvit.engine.launch import build_runner, forget_pretrained, load_config, make_parser, require_checkpoint, short_errors
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
 
@@ -76,7 +76,8 @@ def main() -> None:
         parser.error(str(error))
     if args.show or args.show_dir:
         draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
-    metrics = build_runner(cfg).test()
+    with short_errors():
+        metrics = build_runner(cfg, whole_checkpoint=True).test()
     if args.out and is_main_process():
         write_figures(Path(args.out), args.config, args.checkpoint, metrics)
 

@@ -5,7 +5,7 @@ python tools/train.py configs/msseg_s16_512x512_ade20k.py
 
 import argparse
 
-from msvit.engine.launch import build_runner, enable_amp, load_config, make_parser, set_resume
+from msvit.engine.launch import build_runner, enable_amp, load_config, make_parser, set_resume, short_errors
 
 
 def make_train_parser() -> argparse.ArgumentParser:
@@ -37,7 +37,8 @@ def main() -> None:
         parser.error(str(error))
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    build_runner(cfg).train()
+    with short_errors():
+        build_runner(cfg, whole_checkpoint=bool(cfg.get('resume'))).train()
 
 
 if __name__ == '__main__':

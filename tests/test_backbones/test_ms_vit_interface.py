@@ -155,6 +155,8 @@ MIXED = dict(arch=ARCH, img_size=32, coarse_patch_size=16)
         (dict(drop_path_rate=-0.1), r'drop_path_rate must lie in \[0, 1\), got -0.1'),
         (dict(frozen_stages=3), r'frozen_stages must lie in \[-1, 2\], got 3'),
         (dict(frozen_stages=-2), r'frozen_stages must lie in \[-1, 2\], got -2'),
+        (dict(arch=dict(ARCH, embed_dim=17, num_heads=2)), 'is refused by timm: '),
+        (dict(arch=dict(ARCH, embed_dims=16)), "is refused by timm: .*'embed_dims'"),
         (dict(gate=MLPGate(32)), 'the gate looks at regions of 32 pixels, the backbone has coarse_patch_size=16'),
         (dict(gate_loss=GBaSLoss((2, 2))), 'gate_loss has nothing to train'),
         (dict(gate=dict(type='msvit.RadialGate'), gate_loss=GBaSLoss((2, 2))), 'gate_loss has nothing to train'),
@@ -166,13 +168,18 @@ def test_options_out_of_range(options, message):
         MSViT(**{**MIXED, **options})
 
 
+def test_a_gate_is_a_gate():
+    with pytest.raises(TypeError, match='gate must be a msvit gate .* got Linear'):
+        MSViT(**{**MIXED, 'gate': torch.nn.Linear(1, 1)})
+
+
 @pytest.mark.parametrize('shape', [(2, 4, 3), (1, 3, 4), (3, 4), (2, 3, 5)])
 def test_a_mask_must_fit(tiny_msvit, images, shape):
     with pytest.raises(ValueError, match=r'fine_mask has shape .*; 2 images of 40x56 pixels.*need \(2, 3, 4\)'):
         tiny_msvit()(images, fine_mask=torch.ones(shape, dtype=torch.bool))
 
 
-@pytest.mark.parametrize('shape', [(3, 32, 32), (2, 1, 32, 32)])
+@pytest.mark.parametrize('shape', [(3, 32, 32), (2, 1, 32, 32), (0, 3, 32, 32), (2, 3, 0, 32)])
 def test_images_must_fit(tiny_msvit, shape):
     with pytest.raises(ValueError, match=r'images must have shape \(batch, 3, height, width\)'):
         tiny_msvit()(torch.zeros(shape))

@@ -46,7 +46,7 @@ class Gadget:
 @pytest.mark.parametrize('content', [Gadget(), {'meta': Gadget()}, {'path': print}, {'error': pickle.UnpicklingError}])
 def test_other_objects_are_refused(tmp_path, content):
     torch.save(content, tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='would run code'):
+    with pytest.raises(ValueError, match='could run code'):
         load_checkpoint_file(tmp_path / 'a.pth')
 
 
@@ -77,7 +77,7 @@ def test_a_bare_tensor_is_no_checkpoint(tmp_path):
 
 def test_mmengine_uses_it(tmp_path, safe_mmengine):
     torch.save({'meta': Gadget()}, tmp_path / 'a.pth')
-    with pytest.raises(ValueError, match='would run code'):
+    with pytest.raises(ValueError, match='could run code'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
     with pytest.raises(FileNotFoundError, match='There is no checkpoint'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'b.pth'))

@@ -92,6 +92,14 @@ def test_threshold_and_budget_change_at_run_time(images):
     assert not (gate(images).fine_mask & (p_fine <= 0.5)).any()  # a budget never makes a region fine
 
 
+@pytest.mark.parametrize('threshold', [7, -0.1, float('nan')])
+def test_a_bad_threshold_set_later_is_an_error(images, threshold):
+    gate = make_gate().eval()
+    gate.threshold = threshold
+    with pytest.raises(ValueError, match=r'threshold must lie in \[0, 1\]'):
+        gate(images)
+
+
 def test_a_bad_budget_set_later_is_an_error(images):
     gate = make_gate().eval()
     gate.budget = 1.2
@@ -112,6 +120,8 @@ def test_the_logits_are_float32_under_autocast(images):
         (dict(temperature=-1.0), 'temperature must be positive, got -1.0'),
         (dict(init_p_fine=0), r'init_p_fine must lie in \(0, 1\), got 0'),
         (dict(init_p_fine=1), r'init_p_fine must lie in \(0, 1\), got 1'),
+        (dict(budget=-3), 'budget must be a number of regions .* got -3'),
+        (dict(budget='half'), "got 'half'"),
         (dict(threshold=1.1), r'threshold must lie in \[0, 1\], got 1.1'),
         (dict(threshold=-0.1), r'threshold must lie in \[0, 1\], got -0.1'),
     ],

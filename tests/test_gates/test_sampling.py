@@ -61,7 +61,7 @@ def test_a_share_loses_no_region_to_rounding(percent):
     assert limit_fine_regions(torch.ones(1, 10, 10, dtype=torch.bool), p_fine, percent / 100).sum() == percent
 
 
-@pytest.mark.parametrize('budget', [-1, -0.5, 1.5])
+@pytest.mark.parametrize('budget', [-1, -0.5, 1.5, float('nan'), '3'])
 def test_a_budget_out_of_range_is_an_error(budget):
     with pytest.raises(ValueError, match='budget must be a number of regions'):
         limit_fine_regions(P_FINE > 0.5, P_FINE, budget)

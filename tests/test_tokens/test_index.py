@@ -114,3 +114,25 @@ def test_an_unknown_layout_lists_the_known_ones():
     grid = TokenGrid(16, 16, 8, 16)
     with pytest.raises(ValueError, match="unknown layout 'padded'.*'masked', 'trimmed', 'packed'"):
         build_index('padded', grid, torch.ones(1, 1, 1, dtype=torch.bool))
+
+
+def test_the_choice_of_scale_is_differentiable_where_both_are_in_memory():
+    """d cell / d gate = fine - coarse token, whichever was chosen; where one was trimmed the choice has no gradient."""
+    grid = TokenGrid(16, 16, 4, 8)
+    fine_mask = torch.tensor([[[True, False], [False, True]]])
+    candidates = torch.randn(1, grid.num_coarse + grid.num_fine, 3)
+    for layout in INDEX_TYPES:
+        gate = fine_mask.float().requires_grad_()
+        index = build_index(layout, grid, fine_mask, gate)
+        cells = index.cell_tokens(index.select(candidates))
+        plain = build_index(layout, grid, fine_mask)
+        assert torch.equal(cells, plain.cell_tokens(plain.select(candidates)))
+        assert cells.requires_grad == (layout == 'masked')
+    index = build_index('masked', grid, fine_mask, gate)
+    weights = torch.randn(1, grid.num_fine, 3)
+    (index.cell_tokens(candidates) * weights).sum().backward()
+    coarse, fine = candidates.split((grid.num_coarse, grid.num_fine), dim=1)
+    region = grid.region_of_cell()
+    by_cell = ((fine - coarse[:, region]) * weights).sum(dim=-1)
+    expected = torch.zeros(1, grid.num_coarse).index_add(1, region, by_cell).reshape(1, 2, 2)
+    torch.testing.assert_close(gate.grad, expected)

@@ -40,9 +40,9 @@ def test_out_holds_the_figures(toy_config, trained, tmp_path, run_tool, tta):
 def test_pickled_code_does_not_run(toy_config, tmp_path, run_tool, kind):
     trace, path = tmp_path / 'the_payload_ran', tmp_path / 'evil.pth'
     torch.save({'state_dict': {}, 'meta': Payload(trace)} if kind == 'checkpoint' else Payload(trace), path)
-    with pytest.raises(ValueError, match='would run code'):
+    with pytest.raises(SystemExit, match='could run code'):
         run_tool('test.py', toy_config, path)
-    with pytest.raises(ValueError, match='would run code'):
+    with pytest.raises(SystemExit, match='could run code'):
         run_tool('train.py', toy_config, '--resume', path)
     assert not trace.exists()
     torch.load(path, weights_only=False)
@@ -51,8 +51,26 @@ def test_pickled_code_does_not_run(toy_config, tmp_path, run_tool, kind):
 
 def test_a_damaged_checkpoint_is_named(toy_config, trained, run_tool):
     trained.write_bytes(trained.read_bytes()[:5000])
-    with pytest.raises(ValueError, match=r'iter_1\.pth is'):
+    with pytest.raises(SystemExit, match=r'iter_1\.pth .* is corrupt'):
         run_tool('test.py', toy_config, trained)
+
+
+@pytest.mark.parametrize('change', ['foreign', 'missing', 'other shape'])
+def test_a_checkpoint_of_another_model_is_refused(toy_config, trained, run_tool, change):
+    checkpoint = torch.load(trained, weights_only=False)
+    state = checkpoint['state_dict']
+    if change == 'foreign':
+        checkpoint = {f'other.{name}': value for name, value in state.items()}
+    elif change == 'missing':
+        del state['decode_head.conv_seg.bias']
+    else:
+        state['decode_head.conv_seg.bias'] = torch.zeros(7)
+    torch.save(checkpoint, trained)
+    message = 'fits only 0 of' if change == 'foreign' else r'do not match exactly(.|\n)*decode_head\.conv_seg\.bias'
+    with pytest.raises(SystemExit, match=message):
+        run_tool('test.py', toy_config, trained)
+    with pytest.raises(SystemExit, match=message):
+        run_tool('train.py', toy_config, '--resume', trained)
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,34 @@ def test_a_config_of_a_strange_kind_is_refused(tmp_path, run_tool, capfd):
     with pytest.raises(SystemExit, match='2'):
         run_tool('train.py', tmp_path / 'config.txt')
     assert 'is no config' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('option', 'message'),
+    [
+        (
+            'model.decode_head.num_classes=5',
+            'FCNHead has num_classes=5, but the 2 classes of BaseSegDataset are background, square',
+        ),
+        ('model.backbone.type=msvit.MSVit', r'error: msvit\.MSVit is not in the'),
+        ('load_from=other.pth', "the checkpoint fits only 0 of the model's"),
+    ],
+)
+def test_what_does_not_fit_ends_in_one_message(toy_config, run_tool, option, message):
+    torch.save({'weight': torch.ones(2)}, 'other.pth')
+    with pytest.raises(SystemExit, match=message):
+        run_tool('train.py', toy_config, options=(option,))
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_truncated_image_ends_in_one_message(toy_config, tmp_path, run_tool, workers):
+    toy_config.write_text(toy_config.read_text().replace('BaseSegDataset', 'msvit.SegDataset'))
+    for image in (tmp_path / 'data' / 'images').iterdir():
+        image.write_bytes(image.read_bytes()[:1000])
+    with pytest.raises(SystemExit, match=r'^error: cannot read .*\.png: .*verify_files'):
+        run_tool('train.py', toy_config, options=(f'train_dataloader.num_workers={workers}',))
+
+
+def test_an_error_that_nobody_foresaw_keeps_its_traceback(toy_config, run_tool):
+    with pytest.raises(TypeError, match='nonsense'):
+        run_tool('train.py', toy_config, options=('model.decode_head.nonsense=1',))

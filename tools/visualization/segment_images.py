@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from mmengine.device import get_device
 from PIL import Image
 from rich.console import Console
@@ -63,6 +64,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.out and args.out.suffix != '.json':
         parser.error(f'--out {args.out}: name a .json file')
+    if args.device.startswith('cuda') and not torch.cuda.is_available():
+        parser.error(f'--device {args.device}: torch sees no GPU here')
     return args
 
 

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..checkpoints import load_vit, resize_pos_embed
 from ..drop_path import ImageDropPath, announced_index
-from ..gates import GateOutput
+from ..gates import BaseGate, GateOutput
 from ..registry import MODELS
 from ..tokens import Layout, MixedTokens, TokenGrid, build_index, embed_patches, pad_to_multiple, position_table
 from ..tokens.index import INDEX_TYPES
@@ -59,6 +59,7 @@ class MSViT(nn.Module):
 
     Raises:
         ValueError: an argument is out of its range or arguments do not fit each other.
+        TypeError: the gate is no `BaseGate`, or ``arch`` neither a name nor a dict.
     """
 
     def __init__(
@@ -165,8 +166,10 @@ class MSViT(nn.Module):
     def grid(self, images: Tensor) -> TokenGrid:
         """The candidate tokens that images of this size offer."""
         channels = self.patch_embed.proj.in_channels
-        if images.dim() != 4 or images.shape[1] != channels:
-            raise ValueError(f'images must have shape (batch, {channels}, height, width), got {tuple(images.shape)}')
+        if images.dim() != 4 or images.shape[1] != channels or 0 in images.shape:
+            raise ValueError(
+                f'images must have shape (batch, {channels}, height, width), none of them 0, got {tuple(images.shape)}'
+            )
         return TokenGrid(images.shape[-2], images.shape[-1], self.patch_size, self.coarse_patch_size)
 
     def pop_gate_losses(self) -> dict[str, Tensor]:
@@ -273,6 +276,8 @@ class MSViT(nn.Module):
             raise ValueError(f'frozen_stages must lie in [-1, {depth}], got {self.frozen_stages}')
 
     def _check_gate(self) -> None:
+        if self.gate is not None and not isinstance(self.gate, BaseGate):
+            raise TypeError(f'gate must be a msvit gate (BaseGate), its config, or None, got {type(self.gate).__name__}')
         if self.gate is not None and self.gate.coarse_patch_size != self.coarse_patch_size:
             raise ValueError(
                 f'the gate looks at regions of {self.gate.coarse_patch_size} pixels, the backbone has coarse_patch_size='

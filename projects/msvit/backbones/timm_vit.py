@@ -33,8 +33,11 @@ def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) 
         taken = sorted(_OWN_OPTIONS & set(arch))
         if taken:
             raise ValueError(f'arch may not hold {", ".join(taken)}: the backbone sets these itself, see its own arguments')
-        vit = VisionTransformer(**arch, **options)
         name = 'this arch'
+        try:
+            vit = VisionTransformer(**arch, **options)
+        except (TypeError, AssertionError) as error:
+            raise ValueError(f'arch {arch} is refused by timm: {error}') from error
     elif isinstance(arch, str):
         name = arch
         vit = _create(arch, options)

@@ -4,7 +4,9 @@ import hashlib
 import os
 import pickle
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.parse import urlparse
 
@@ -73,7 +75,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f'a checkpoint is named by a path or an address, got {type(path).__name__}')
     file = local_file(str(path))
-    return _strip_wrappers(_unwrap(_read_file(file), file))
+    return _strip_wrappers(_unwrap(read_file(file, [(_Unread, name) for name in _TRAINING_STATE]), file))
 
 
 def local_file(path: str) -> Path:
@@ -136,7 +138,17 @@ def _download(url: str) -> Path:
     return file
 
 
-def _read_file(file: Path) -> object:
+def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') -> object:
+    """What a safetensors or torch file holds; the kind is told from its contents.
+
+    Args:
+        file: that is there.
+        allowed: what a pickle in it may name beside tensors, as `torch.serialization.safe_globals` takes it.
+        map_location: as in `torch.load`.
+
+    Raises:
+        CheckpointError: as in `read_checkpoint`.
+    """
     with file.open('rb') as stream:
         head = stream.read(64)
     is_safetensors = head[8:9] == b'{'  # its header, after 8 bytes of length that may be any
@@ -147,15 +159,15 @@ def _read_file(file: Path) -> object:
     try:
         if is_safetensors or (file.suffix == '.safetensors' and not head.startswith((b'PK', b'\x80'))):
             return safetensors.torch.load_file(file)
-        stand_ins = [(_Unread, name) for name in _TRAINING_STATE]
         # A stream, because torch.load would judge a path by its suffix.
-        with file.open('rb') as stream, torch.serialization.safe_globals(stand_ins):
-            return torch.load(stream, map_location='cpu', weights_only=True)
+        with file.open('rb') as stream, torch.serialization.safe_globals(list(allowed)):
+            return torch.load(stream, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
-        refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)|unrecognized (function)', str(error))
+        refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)|unrecognized (function)|(getattr)\(', str(error))
         if refused:
+            what = next(filter(None, refused.groups()))
             raise CheckpointError(
-                f'{file} holds a pickled {refused[1] or refused[2]}; unpickling it could run code, so it is refused. '
+                f'{file} holds a pickled {what}; unpickling it could run code, so it is refused. '
                 'Save only the state_dict (tensors by name) where the file comes from'
             ) from error
         raise _unreadable(file, error) from error
@@ -164,8 +176,9 @@ def _read_file(file: Path) -> object:
 
 
 def _unreadable(file: Path, error: Exception) -> CheckpointError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return CheckpointError(f'{file} ({file.stat().st_size} bytes) is corrupt, truncated, or no checkpoint: {reason}')
+    # torch puts advice to load unsafely in front of the reason
+    reason = str(error).rpartition('WeightsUnpickler error: ')[2].strip().splitlines() or [type(error).__name__]
+    return CheckpointError(f'{file} ({file.stat().st_size} bytes) is corrupt, truncated, or no checkpoint: {reason[0]}')
 
 
 def _unwrap(content: object, file: Path) -> dict[str, Tensor]:

@@ -1,8 +1,9 @@
 """What plugs into mmengine's runner."""
 
+from .consistency_hook import ConsistencyHook
 from .gate_loss_hook import GateLossHook
 from .scale_map_hook import ScaleMapHook
 from .seed_hook import IterationSeedHook
 from .token_metric import TokenMetric
 
-__all__ = ['GateLossHook', 'IterationSeedHook', 'ScaleMapHook', 'TokenMetric']
+__all__ = ['ConsistencyHook', 'GateLossHook', 'IterationSeedHook', 'ScaleMapHook', 'TokenMetric']

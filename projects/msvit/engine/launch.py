@@ -2,6 +2,10 @@
 
 import argparse
 import os
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,7 +15,11 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from msvit.engine.consistency_hook import ConsistencyHook
 from msvit.engine.safe_load import install_safe_loading
+
+# Modules whose errors speak to the user.
+_SPEAKERS = ('msvit.', 'mmengine.registry.', 'mmengine.runner.checkpoint')
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -126,7 +134,41 @@ def _latest_checkpoint(work_dir: Path) -> str | None:
     return str(latest if latest.is_file() else work_dir / latest.name)
 
 
-def build_runner(cfg: Config) -> Runner:
-    """Build the runner that the config describes; from here on no checkpoint runs code (:mod:`msvit.engine.safe_load`)."""
+def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
+    """Build the runner that the config describes; from here on no checkpoint runs code (:mod:`msvit.engine.safe_load`).
+
+    Args:
+        cfg: of the run.
+        whole_checkpoint: the checkpoint must fit the model tensor for tensor, as after training; False: what it lacks, such as
+            the gate, keeps its initial values, and mmengine lists it.
+    """
     install_safe_loading()
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner.register_hook(ConsistencyHook())
+    if whole_checkpoint:
+        runner.load_checkpoint = partial(runner.load_checkpoint, strict=True)
+    return runner
+
+
+@contextmanager
+def short_errors() -> Iterator[None]:
+    """End the program with the message alone where this package or a registry refuses something; other errors keep their
+    traceback."""
+    try:
+        yield
+    except Exception as error:
+        message = _refusal(error)
+        if message is None:
+            raise
+        raise SystemExit(f'error: {message}') from None
+
+
+def _refusal(error: Exception) -> str | None:
+    """The message of an error that a ``raise`` of this package, or mmengine's building and loading, made; else None."""
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    if 'in DataLoader worker process' in text:  # torch wraps the worker's traceback into the message
+        trace, _, message = text.rpartition(f'\n{type(error).__name__}: ')
+        return message.strip() if 'clear_errors.py' in trace else None
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    by_purpose = traceback.extract_tb(error.__traceback__)[-1].line.startswith('raise')
+    return text if by_purpose and frame.f_globals.get('__name__', '').startswith(_SPEAKERS) else None

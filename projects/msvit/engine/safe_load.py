@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
 import torch
 from mmengine.dist import barrier, get_local_rank
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
-from safetensors import SafetensorError
 
-from msvit.checkpoints.io import local_file
+from msvit.checkpoints import CheckpointError
+from msvit.checkpoints.io import local_file, read_file
 from msvit.checkpoints.packaged import SCHEME
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
@@ -64,31 +63,20 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
         map_location: as in :func:`torch.load`.
 
     Returns:
-        What the file holds: a dict, for ``.safetensors`` ``{'state_dict': ...}``.
+        What the file holds, a dict; bare tensors by name become ``{'state_dict': ...}``.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, is no checkpoint, or holds objects other than tensors and plain values.
+        CheckpointError: the file is damaged, is no checkpoint, or holds objects other than tensors and plain values.
     """
     path = Path(path).expanduser()
     if not path.is_file():
         raise FileNotFoundError(f'There is no checkpoint {path}.')
-    try:
-        if path.suffix == '.safetensors':
-            return {'state_dict': safetensors.torch.load_file(path)}
-        with torch.serialization.safe_globals(_allowed_globals()):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).split('\n\n')[0].split('\n')[0]
-        raise ValueError(
-            f'{path} is not loaded: it is no checkpoint, is damaged, or holds Python objects that would run code ({reason}). '
-            'If you trust its origin, load it yourself once and save only its state_dict.'
-        ) from error
-    except (RuntimeError, EOFError, OSError, KeyError, AttributeError, IndexError, TypeError, SafetensorError) as error:
-        raise ValueError(f'{path} is damaged, incomplete or no checkpoint ({error}).') from error
+    checkpoint = read_file(path, _allowed_globals(), map_location)
     if not isinstance(checkpoint, dict):
-        raise ValueError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint.')
-    return checkpoint
+        raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint.')
+    bare = all(isinstance(value, torch.Tensor) for value in checkpoint.values())
+    return {'state_dict': checkpoint} if bare else checkpoint
 
 
 def load_named_checkpoint(name: str, map_location: Any = None) -> Any:
@@ -102,7 +90,7 @@ def load_named_checkpoint(name: str, map_location: Any = None) -> Any:
         What :func:`load_checkpoint_file` returns.
 
     Raises:
-        ValueError: as in :func:`load_checkpoint_file`, or the download failed, or the package has no such file.
+        CheckpointError: as in :func:`load_checkpoint_file`, or the download failed, or the package has no such file.
     """
     if get_local_rank() == 0:
         local_file(name)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..registry import MODELS
 from ..tokens import patchify
 from .base import BaseGate, GateOutput
-from .sampling import limit_fine_regions, sample_relaxed_bernoulli
+from .sampling import check_budget, limit_fine_regions, sample_relaxed_bernoulli
 
 
 @MODELS.register_module()
@@ -30,7 +30,7 @@ class MLPGate(BaseGate):
             None.
 
     Raises:
-        ValueError: an argument is out of its range.
+        ValueError: an argument is out of its range; the forward pass says so of a threshold or budget set later.
     """
 
     def __init__(
@@ -48,11 +48,10 @@ class MLPGate(BaseGate):
             raise ValueError(f'temperature must be positive, got {temperature}')
         if not 0 < init_p_fine < 1:
             raise ValueError(f'init_p_fine must lie in (0, 1), got {init_p_fine}')
-        if not 0 <= threshold <= 1:
-            raise ValueError(f'threshold must lie in [0, 1], got {threshold}')
         self.temperature = temperature
         self.threshold = threshold
         self.budget = budget
+        self._check_settings()
         dims = [in_channels * coarse_patch_size**2, *hidden_dims]
         layers: list[nn.Module] = []
         for width_in, width_out in zip(dims, dims[1:], strict=False):
@@ -75,5 +74,12 @@ class MLPGate(BaseGate):
         if self.training:
             p_fine = sample_relaxed_bernoulli(logits, self.temperature)
             return GateOutput(p_fine, p_fine > 0.5)
+        self._check_settings()
         p_fine = logits.sigmoid()
         return GateOutput(p_fine, limit_fine_regions(p_fine > self.threshold, p_fine, self.budget))
+
+    def _check_settings(self) -> None:
+        """Check what may be set at any time."""
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f'threshold must lie in [0, 1], got {self.threshold}')
+        check_budget(self.budget)

@@ -19,6 +19,14 @@ def sample_relaxed_bernoulli(logits: Tensor, temperature: float) -> Tensor:
     return torch.sigmoid((logits + torch.logit(uniform)) / temperature)
 
 
+def check_budget(budget: int | float | None) -> None:
+    """Raise ValueError unless the budget is a number of regions (int >= 0), a share of them (float in [0, 1]), or None."""
+    if budget is None or (isinstance(budget, float) and 0 <= budget <= 1):
+        return
+    if not isinstance(budget, int) or budget < 0:
+        raise ValueError(f'budget must be a number of regions (int >= 0) or a share of them (float in [0, 1]), got {budget!r}')
+
+
 def limit_fine_regions(fine_mask: Tensor, p_fine: Tensor, budget: int | float | None) -> Tensor:
     """Keep at most ``budget`` regions of each image fine, those of the highest ``p_fine``.
 
@@ -31,12 +39,11 @@ def limit_fine_regions(fine_mask: Tensor, p_fine: Tensor, budget: int | float | 
         (B, Hc, Wc) bool.
 
     Raises:
-        ValueError: the budget is negative, or a share above 1.
+        ValueError: the budget is out of range, see `check_budget`.
     """
     if budget is None:
         return fine_mask
-    if budget < 0 or (isinstance(budget, float) and budget > 1):
-        raise ValueError(f'budget must be a number of regions (int >= 0) or a share of them (float in [0, 1]), got {budget}')
+    check_budget(budget)
     regions = fine_mask[0].numel()
     # a share such as 0.29 of 100 regions must not lose one to rounding
     keep = min(regions, int(budget * regions + 1e-6) if isinstance(budget, float) else budget)

@@ -46,11 +46,12 @@ class TokenIndex(ABC):
     ):
         self.grid = grid
         self.fine_mask = fine_mask
+        self.gate = gate
         self.num_prefix = num_prefix
         self.active = grid.active(fine_mask)
         self.counts = self.active.sum(dim=1)
         self._arrange()
-        self.key_weight = self._key_weight(gate, replicated)
+        self.key_weight = self._key_weight(replicated)
         """How often each token counts as an attention key, (B, P + L) or (1, sum(P + L_b)): 0 for absent tokens, 1 for prefix
         tokens, with the gate's gradient; None if every weight is the constant 1."""
 
@@ -64,8 +65,8 @@ class TokenIndex(ABC):
         return None
 
     def behind(self, num_prefix: int) -> 'TokenIndex':
-        """The same tokens behind other prefix tokens, for a decoder that sees them as if replicated (no gate gradient)."""
-        return type(self)(self.grid, self.fine_mask, num_prefix=num_prefix, replicated=True)
+        """The same tokens behind other prefix tokens, for a decoder that sees them as if replicated."""
+        return type(self)(self.grid, self.fine_mask, self.gate, num_prefix, replicated=True)
 
     @abstractmethod
     def _arrange(self) -> None:
@@ -91,10 +92,10 @@ class TokenIndex(ABC):
         """A table (Nc + Nf, ...) shared by all images, such as position embeddings -> its rows in this layout."""
         return self.select(table.expand(self.batch_size, *table.shape))
 
-    def _key_weight(self, gate: Tensor | None, replicated: bool) -> Tensor | None:
-        if gate is None and not replicated and self._all_present:
+    def _key_weight(self, replicated: bool) -> Tensor | None:
+        if self.gate is None and not replicated and self._all_present:
             return None
-        weight = self.active.float() if gate is None else self.grid.active(gate)
+        weight = self.active.float() if self.gate is None else self.grid.active(self.gate)
         if replicated:
             weight = weight * self.grid.cells_per_token(weight.device)
         weight = self.select(weight.unsqueeze(-1))
@@ -130,7 +131,13 @@ class MaskedIndex(TokenIndex):
         return x[:, : self.num_prefix], x[:, self.num_prefix :]
 
     def cell_tokens(self, tokens: Tensor) -> Tensor:
-        return _gather_rows(tokens, self._cell_candidates())
+        if self.gate is None:
+            return _gather_rows(tokens, self._cell_candidates())
+        # Both scales are here: the choice between them tells the gate, straight through, which one served the cell better.
+        coarse, fine = tokens.split((self.grid.num_coarse, self.grid.num_fine), dim=1)
+        region = self.grid.region_of_cell(tokens.device)
+        is_fine = self.gate.flatten(1)[:, region].unsqueeze(-1).to(tokens.dtype)
+        return is_fine * fine + (1 - is_fine) * coarse[:, region]
 
     @property
     def _all_present(self) -> bool:

@@ -1,0 +1,72 @@
+"""Refusing at the start what would otherwise fail late, or never."""
+
+from collections.abc import Iterable
+
+from mmengine.hooks import Hook
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from torch import nn
+
+from ..checkpoints import CheckpointError
+from ..registry import HOOKS
+
+
+@HOOKS.register_module()
+class ConsistencyHook(Hook):
+    """Compare model, data and checkpoint of a run; the command-line tools add it to every run.
+
+    Raises:
+        ValueError: a segmentation head has another number of classes than the data.
+        CheckpointError: most of the model finds no weights in the checkpoint. mmengine alone would warn and go on.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        _check_classes(runner, runner.train_dataloader.dataset)
+        if runner.val_loop is not None:  # now, not after hours of training
+            _check_classes(runner, runner.val_dataloader.dataset)
+
+    def before_val(self, runner: Runner) -> None:
+        _check_classes(runner, runner.val_dataloader.dataset)
+
+    def before_test(self, runner: Runner) -> None:
+        _check_classes(runner, runner.test_dataloader.dataset)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        weights = checkpoint.get('state_dict', checkpoint)
+        weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+        wanted = _host(runner).state_dict()
+        fitting = [name for name, value in wanted.items() if getattr(weights.get(name), 'shape', None) == value.shape]
+        if 2 * len(fitting) < len(wanted):
+            raise CheckpointError(
+                f"the checkpoint fits only {len(fitting)} of the model's {len(wanted)} tensors. It begins with "
+                f'{_first(weights)}; the model with {_first(wanted)}. The weights of a whole model of this architecture are '
+                'needed here; those of a ViT alone belong in model.backbone.pretrained'
+            )
+
+
+def _check_classes(runner: Runner, dataset: object) -> None:
+    classes = getattr(dataset, 'metainfo', {}).get('classes')
+    heads = [module for module in _host(runner).modules() if isinstance(module, BaseDecodeHead)]
+    for head in heads:
+        # a single output channel is mmseg's way of two classes
+        if classes and head.out_channels > 1 and head.num_classes != len(classes):
+            raise ValueError(
+                f'{type(head).__name__} has num_classes={head.num_classes}, but the {len(classes)} classes of '
+                f'{type(dataset).__name__} are {_first(classes)}: set num_classes={len(classes)} in the config, or the '
+                "data set's metainfo"
+            )
+
+
+def _first(names: Iterable[str]) -> str:
+    names = list(names)
+    return ', '.join(names[:3]) + (', ...' if len(names) > 3 else '')
+
+
+def _host(runner: Runner) -> nn.Module:
+    model = runner.model
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
