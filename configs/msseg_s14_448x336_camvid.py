@@ -1,6 +1,8 @@
 """Mixed twin of seg_s14_448x336_camvid.py: the same recipe, tokens of 14 and 28 pixels.
 
 python tools/train.py configs/msseg_s14_448x336_camvid.py
+
+Not measured yet: it needs a GPU. See msseg_s14_448x336_camvid_cpu.py for the small version.
 """
 
 _base_ = './seg_s14_448x336_camvid.py'

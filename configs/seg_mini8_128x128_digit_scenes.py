@@ -10,5 +10,5 @@ _base_ = [
     './_base_/schedules/digit_scenes_demo.py',
 ]
 
-load_from = 'msvit://seg_mini8_digit_scenes.safetensors'  # by seg_mini8_128x128_digit_scenes_pretrain.py
+load_from = 'msvit://seg_mini8_digit_scenes.safetensors'  # see projects/msvit/weights/README.md
 default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100))

@@ -1,6 +1,8 @@
 """Dense twin: Segmenter on ViT-S/14, CamVid at 448x336.
 
 python tools/train.py configs/seg_s14_448x336_camvid.py
+
+Not measured yet: it needs a GPU. See seg_s14_448x336_camvid_cpu.py for the small version.
 """
 
 _base_ = [

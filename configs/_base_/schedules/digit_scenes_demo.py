@@ -7,11 +7,11 @@ optim_wrapper = dict(
     paramwise_cfg=dict(
         custom_keys={
             'backbone.gate': dict(lr_mult=10.0, decay_mult=0.0),
-            'backbone.gate_loss': dict(lr_mult=50.0, decay_mult=0.0),  # the priors are a few statistics
+            'backbone.gate_loss': dict(lr_mult=100.0, decay_mult=0.0),  # the priors are a few statistics
         }
     ),
 )
-max_iters = 400
+max_iters = 300
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=20, by_epoch=False),
     dict(type='CosineAnnealingLR', eta_min=0.0, begin=20, end=max_iters, by_epoch=False),
