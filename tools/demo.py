@@ -3,8 +3,8 @@
 python tools/demo.py
 
 Both start from the same small plain ViT that ships with the package and get the same recipe; they differ in their tokens
-alone. Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png, more of them to
-WORK_DIR/mixed.
+alone. Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png and, by the
+validation hook, below WORK_DIR/mixed.
 """
 
 import argparse
@@ -35,7 +35,7 @@ CONFIGS = {
     name: ROOT / 'configs' / f'{prefix}_mini8_128x128_digit_scenes.py'
     for name, prefix in (('dense', 'seg'), ('mixed', 'msseg'))
 }
-PICTURES, SCENE = 6, (128, 128)
+TIMED, DRAWN = 6, 4  # of the validation scenes
 console = Console()
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     dataset = DATASETS.build(used_config(args.work_dir / 'mixed').val_dataloader.dataset)
     share = look_at_regions(models['mixed'], dataset)
     figures['fine_share'] = share._asdict()
-    inputs = [models['dense'].data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in range(PICTURES)]
+    inputs = [models['dense'].data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in range(TIMED)]
     figures['speedup'] = time_ratio(models, inputs)
     draw(models, dataset, args.work_dir / 'demo.png')
     figures['minutes'] = (time.perf_counter() - start) / 60
@@ -130,11 +130,13 @@ def draw(models: dict[str, nn.Module], dataset: torch.utils.data.Dataset, path: 
     """One row for each of the first scenes: image, tokens, both predictions and ground truth."""
     backbone, palette = models['mixed'].backbone, dataset.metainfo['palette']
     rows = []
-    for i in range(PICTURES):
+    for i in range(DRAWN):
         data = pseudo_collate([dataset[i]])
         image = enlarge(data['inputs'][0].permute(1, 2, 0).flip(-1).numpy())
         tokens = backbone.tokenize(models['mixed'].data_preprocessor(data)['inputs'])
-        scales = draw_scale_map(image, tokens.fine_mask[0], backbone.patch_size, backbone.coarse_patch_size, SCENE)
+        scales = draw_scale_map(
+            image, tokens.fine_mask[0], backbone.patch_size, backbone.coarse_patch_size, data['inputs'][0].shape[1:]
+        )
         labels = {f'{name} prediction': model.test_step(data)[0].pred_sem_seg for name, model in reversed(models.items())}
         labels['ground truth'] = data['data_samples'][0].gt_sem_seg
         drawn = [
