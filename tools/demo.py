@@ -3,8 +3,7 @@
 python tools/demo.py
 
 Both start from the same small plain ViT that ships with the package and get the same recipe; they differ in their tokens
-alone. Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png and, by the
-validation hook, below WORK_DIR/mixed.
+alone. Figures go to WORK_DIR/demo.json, pictures to WORK_DIR/demo.png and, by the validation hook, below WORK_DIR/mixed.
 """
 
 import argparse

@@ -10,7 +10,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from msvit.engine.launch import build_runner, forget_pretrained, load_config, make_parser, require_checkpoint, short_errors
+from msvit.analysis.load_model import forget_pretrained
+from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint, short_errors
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
 

@@ -1,5 +1,6 @@
 """A trained model, ready for inference."""
 
+from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config
@@ -23,13 +24,22 @@ def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
         CheckpointError: it cannot be read, or does not fit the model.
     """
     init_default_scope(cfg.get('default_scope', 'mmseg'))
-    settings = cfg.model.copy()
+    settings = deepcopy(cfg.model)
     settings.pop('init_cfg', None)
-    settings.backbone = {**settings.backbone, 'pretrained': None}
+    forget_pretrained(settings)
     weights = read_checkpoint(checkpoint)
-    model = MODELS.build({**settings, 'pretrained': None, 'train_cfg': None})
+    model = MODELS.build({**settings, 'train_cfg': None})
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f'{checkpoint} does not fit the model of the config. {error}') from error
     return model.eval()
+
+
+def forget_pretrained(model: dict) -> None:
+    """Leave out the initial weights of a model whose trained checkpoint is loaded anyway: they may not be at hand any more."""
+    for key, value in model.items():
+        if key == 'pretrained':
+            model[key] = None
+        elif isinstance(value, dict):
+            forget_pretrained(value)

@@ -81,15 +81,6 @@ def require_checkpoint(path: str) -> str:
     return path
 
 
-def forget_pretrained(model: dict) -> None:
-    """Leave out the initial weights of a model whose trained checkpoint is loaded anyway: they may not be at hand any more."""
-    for key, value in model.items():
-        if key == 'pretrained':
-            model[key] = None
-        elif isinstance(value, dict):
-            forget_pretrained(value)
-
-
 def enable_amp(cfg: Config) -> None:
     """Train in mixed precision: turn the config's ``OptimWrapper`` into an ``AmpOptimWrapper``.
 
