@@ -5,21 +5,22 @@ import torch
 from timm.layers import Attention
 from torch import Tensor, nn
 
-from msvit.attention import MixedScaleAttention, attend, weighted_attention
+from msvit.attention import MixedScaleAttention, weighted_attention
 from msvit.tokens import TokenGrid, build_index
 
 
 def reference(q: Tensor, k: Tensor, v: Tensor, weight: Tensor) -> Tensor:
     """Equation 15 as it is written, the weight multiplied in numerator and denominator; any constant may leave the scores."""
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
     z = (scores - scores.amax(dim=-1, keepdim=True).detach()).exp()
     weighted = z * weight[:, None, None, :]
-    return (weighted @ v) / weighted.sum(dim=-1, keepdim=True)
+    return ((weighted @ v) / weighted.sum(dim=-1, keepdim=True)).transpose(1, 2)
 
 
 def draw(batch: int = 2, heads: int = 3, length: int = 7, width: int = 4, dtype=torch.float64, scale: float = 1.0):
     generator = torch.Generator().manual_seed(0)
-    q, k, v = torch.randn(3, batch, heads, length, width, generator=generator, dtype=dtype) * scale
+    q, k, v = torch.randn(3, batch, length, heads, width, generator=generator, dtype=dtype) * scale
     return [tensor.clone().requires_grad_() for tensor in (q, k, v)]
 
 
@@ -47,7 +48,7 @@ def test_the_reference_passes_numerical_differentiation(row):
 def test_forward_and_backward_are_the_reference(row, dtype, tolerance, assert_relative):
     exact = [*draw(scale=0.7), weight_of(row)]  # no absent key reaches the limit of the gradient
     inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in exact]
-    upstream = torch.randn(2, 3, 7, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    upstream = torch.randn(2, 7, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     expected, actual = reference(*exact), weighted_attention(*inputs)
     assert actual.dtype == dtype
     assert_relative(actual.double(), expected, tolerance)
@@ -86,9 +87,9 @@ def test_the_closed_formula(query):
     """dy_q / dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp, at absent keys too."""
     q, k, v = draw(batch=1, heads=1)
     weight = torch.tensor([WEIGHTS['some absent']], dtype=torch.float64).requires_grad_()
-    y = weighted_attention(q, k, v, weight)[0, 0, query]
-    z = (q[0, 0, query] @ k[0, 0].T / 2).exp()
-    expected = z[:, None] * (v[0, 0] - y) / (weight[0] * z).sum()
+    y = weighted_attention(q, k, v, weight)[0, query, 0]
+    z = (q[0, query, 0] @ k[0, :, 0].T / 2).exp()
+    expected = z[:, None] * (v[0, :, 0] - y) / (weight[0] * z).sum()
     for channel in range(4):
         (gradient,) = torch.autograd.grad(y[channel], weight, retain_graph=True)
         torch.testing.assert_close(gradient[0], expected[:, channel])
@@ -99,7 +100,7 @@ def test_the_closed_formula(query):
 def test_large_scores_stay_finite(dtype):
     q, k, v = draw(width=4, dtype=dtype)
     with torch.no_grad():
-        q *= 400 / (q @ k.transpose(-2, -1)).abs().max()  # scores up to 200 after the division by sqrt(4)
+        q *= 400 / torch.einsum('bqhd,bkhd->bhqk', q, k).abs().max()  # scores up to 200 after the division by sqrt(4)
     weight = weight_of(WEIGHTS['some absent'], dtype)
     y = weighted_attention(q, k, v, weight)
     y.sum().backward()
@@ -109,11 +110,11 @@ def test_large_scores_stay_finite(dtype):
 
 
 def test_an_overwhelming_absent_key_stays_out_and_its_gradient_within_limits():
-    q, k, v = torch.ones(1, 1, 2, 4), torch.zeros(1, 1, 2, 4), torch.tensor([[[[1.0] * 4, [100.0] * 4]]])
-    k[0, 0, 1] = 100  # a score of 200 for the absent key
+    q, k, v = torch.ones(1, 2, 1, 4), torch.zeros(1, 2, 1, 4), torch.tensor([[[[1.0] * 4], [[100.0] * 4]]])
+    k[0, 1] = 100  # a score of 200 for the absent key
     weight = torch.tensor([[1.0, 0.0]], requires_grad=True)
     y = weighted_attention(q, k, v, weight)
-    assert torch.equal(y, torch.ones(1, 1, 2, 4))
+    assert torch.equal(y, torch.ones(1, 2, 1, 4))
     y.sum().backward()
     channels_and_queries, limit = 8, torch.tensor(3.0).exp()
     torch.testing.assert_close(weight.grad, torch.tensor([[0.0, channels_and_queries * limit * (100 - 1)]]))
@@ -123,7 +124,7 @@ def test_an_overwhelming_absent_key_stays_out_and_its_gradient_within_limits():
 def test_bfloat16(row):
     exact = [*draw(), weight_of(row)]
     inputs = [tensor.detach().bfloat16().requires_grad_() for tensor in exact[:3]] + [weight_of(row, torch.float32)]
-    upstream = torch.randn(2, 3, 7, 4, dtype=torch.float64)
+    upstream = torch.randn(2, 7, 3, 4, dtype=torch.float64)
     actual, expected = weighted_attention(*inputs), reference(*exact)
     assert actual.dtype == torch.bfloat16
     torch.testing.assert_close(actual.double(), expected, atol=0.05, rtol=0.05)
@@ -147,13 +148,13 @@ def test_a_packed_row_keeps_images_apart(weighted, assert_relative):
     lengths = [3, 1, 5]
     q, k, v = draw(batch=1, length=9, dtype=torch.float32)
     weight = torch.tensor([[1.0, 4, 0, 1, 2, 0, 1, 1, 4]]).requires_grad_() if weighted else None
-    packed = attend(q, k, v, weight, lengths)
+    packed = weighted_attention(q, k, v, weight, lengths)
     parts = []
     for start, length in zip((0, 3, 4), lengths, strict=True):
         part = slice(start, start + length)
         own = torch.ones(1, length) if weight is None else weight[:, part]
-        parts.append(reference(q[:, :, part], k[:, :, part], v[:, :, part], own))
-    assert_relative(packed, torch.cat(parts, dim=2))
+        parts.append(reference(q[:, part], k[:, part], v[:, part], own))
+    assert_relative(packed, torch.cat(parts, dim=1))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """One attention for the plain and the mixed-scale transformer: it asks the token layout what to attend to."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from timm.layers import Attention
@@ -32,91 +34,115 @@ class MixedScaleAttention(Attention):
         """
         if not isinstance(attn_mask, TokenIndex):
             return super().forward(x, attn_mask=attn_mask, is_causal=is_causal)
-        batch, length, _ = x.shape
         gate = self.gate(x).sigmoid() if self.gate is not None else None
-        qkv = self.qkv(x).reshape(batch, length, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4)
-        q, k, v = qkv.unbind(0)
-        x = attend(self.q_norm(q), self.k_norm(k), v, attn_mask.key_weight, attn_mask.lengths)
-        x = self.norm(x.transpose(1, 2).reshape(batch, length, self.attn_dim))
+        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, self.head_dim)).unbind(2)
+        x = attend(self.q_norm(q), self.k_norm(k), v, attn_mask)
+        x = self.norm(x.flatten(2))
         return self.proj_drop(self.proj(x if gate is None else x * gate))
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, weight: Tensor | None = None, lengths: list[int] | None = None) -> Tensor:
-    """Attention within each image of a batch in any layout.
+def attend(q: Tensor, k: Tensor, v: Tensor, index: TokenIndex) -> Tensor:
+    """Attention within each image of a batch, whatever its layout.
 
     Args:
-        q, k, v: (B, heads, N, d), or (1, heads, sum N_b, d) for a packed row.
-        weight: (B, N) or (1, sum N_b), see `weighted_attention`; None for plain attention.
-        lengths: N_b of each image in a packed row; None where images lie in the batch dimension.
+        q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
+        index: where the tokens lie and how often each counts as a key.
 
     Returns:
         The shape of ``q``.
     """
-    if lengths is None or len(lengths) == 1:
-        return weighted_attention(q, k, v, weight)
-    weights = [None] * len(lengths) if weight is None else weight.split(lengths, dim=1)
-    images = zip(q.split(lengths, dim=2), k.split(lengths, dim=2), v.split(lengths, dim=2), weights, strict=True)
-    return torch.cat([weighted_attention(*image) for image in images], dim=2)
+    return weighted_attention(q, k, v, index.key_weight, index.lengths, index.has_absent)
 
 
-def weighted_attention(q: Tensor, k: Tensor, v: Tensor, weight: Tensor | None = None) -> Tensor:
+def weighted_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    weight: Tensor | None = None,
+    lengths: list[int] | None = None,
+    has_absent: bool = True,
+) -> Tensor:
     """Attention in which each key counts ``weight`` times (equation 15).
 
     y_q = sum_i w_i z_qi v_i / sum_p w_p z_qp with z_qi = exp(q_q . k_i / sqrt(d)). The gradient reaches every weight, also
-    where it is 0: dy_q/dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp, with z_qi limited to 20 times that sum.
+    where it is 0: dy_q/dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp, there with z_qi limited to 20 times that sum.
 
     Args:
-        q, k, v: (B, heads, N, d).
-        weight: (B, N), not negative, at least one positive per row; None for all ones.
+        q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
+        weight: (B, N) or (1, sum N_b), not negative, at least one positive per image; None for all ones.
+        lengths: N_b of each image in a packed row; None where images lie in the batch dimension.
+        has_absent: some weights may be 0. False saves time.
 
     Returns:
-        (B, heads, N, d).
+        The shape of ``q``.
     """
-    if weight is None:
-        return F.scaled_dot_product_attention(q, k, v)
-    if torch.is_grad_enabled() and weight.requires_grad:
-        return _WeightedAttention.apply(q, k, v, weight)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=_key_bias(weight, q.dtype))
+    if weight is not None and torch.is_grad_enabled() and weight.requires_grad:
+        return _WeightedAttention.apply(q, k, v, weight, lengths, has_absent)
+    return _fused_attention(q, k, v, weight, lengths)
 
 
-def _key_bias(weight: Tensor, dtype: torch.dtype) -> Tensor:
-    return weight.log().to(dtype)[:, None, None, :]
+def _fused_attention(q: Tensor, k: Tensor, v: Tensor, weight: Tensor | None, lengths: list[int] | None) -> Tensor:
+    if lengths is None or len(lengths) == 1:
+        bias = None if weight is None else weight.log().to(q.dtype)[:, None, None, :]
+        y = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias)
+        return y.transpose(1, 2)
+    weights = [None] * len(lengths) if weight is None else weight.split(lengths, dim=1)
+    images = zip(q.split(lengths, dim=1), k.split(lengths, dim=1), v.split(lengths, dim=1), weights, strict=True)
+    return torch.cat([_fused_attention(*image, None) for image in images], dim=1)
 
 
 class _WeightedAttention(torch.autograd.Function):
     """Fused attention forward; a backward pass of its own, since log(weight) has no usable gradient at weight 0."""
 
     @staticmethod
-    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, weight: Tensor) -> Tensor:
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=_key_bias(weight, q.dtype))
+    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, weight: Tensor, lengths: list[int] | None, has_absent: bool) -> Tensor:
+        y = _fused_attention(q, k, v, weight, lengths)
         ctx.save_for_backward(q, k, v, weight, y)
+        ctx.lengths, ctx.has_absent = lengths, has_absent
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, grad_y: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx, grad_y: Tensor) -> tuple[Tensor | None, ...]:
+        saved = ctx.saved_tensors
+        grads = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in saved[:4]]
         # image by image, which bounds the memory of the (heads, N, N) matrices
-        images = zip(*ctx.saved_tensors, grad_y, strict=True)
-        grads = zip(*(_weighted_attention_grads(*image) for image in images), strict=True)
-        return tuple(torch.stack(grad) for grad in grads)
+        images, targets = _images(ctx.lengths, *saved, grad_y), _images(ctx.lengths, *grads)
+        for image, own in zip(images, targets, strict=True):
+            for target, grad in zip(own, _weighted_attention_grads(*image, ctx.has_absent), strict=True):
+                target.copy_(grad)
+        return *grads, None, None
+
+
+def _images(lengths: list[int] | None, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Views of each image, without batch dimension."""
+    if lengths is None:
+        return zip(*tensors, strict=True)
+    return zip(*(x[0].split(lengths) for x in tensors), strict=True)
 
 
 def _weighted_attention_grads(
-    q: Tensor, k: Tensor, v: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor
+    q: Tensor, k: Tensor, v: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor, has_absent: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Gradients of one image's `weighted_attention` by q, k, v (heads, N, d) and weight (N,)."""
+    """Gradients of one image's `weighted_attention` by q, k, v (N, heads, d) and weight (N,)."""
     dtype = torch.promote_types(q.dtype, torch.float32)
     scale = q.shape[-1] ** -0.5
-    qs, ks, vs, w, dy = q.to(dtype) * scale, k.to(dtype), v.to(dtype), weight.to(dtype), grad_y.to(dtype)
-    scores = qs @ ks.transpose(-2, -1)
-    log_partition = torch.logsumexp(scores + w.log(), dim=-1, keepdim=True)
-    z = (scores - log_partition).clamp_(max=_MAX_EXPONENT).exp_()  # z_qi / sum_p w_p z_qp
-    dz = dy @ vs.transpose(-2, -1)
-    dz -= (dy * y).sum(dim=-1, keepdim=True)
-    dz *= z
-    dw = dz.sum(dim=(0, 1))
-    dv = (z * w).transpose(-2, -1) @ dy
-    dz *= w
-    dq = dz @ ks * scale
-    dk = dz.transpose(-2, -1) @ qs
-    return dq.to(q.dtype), dk.to(k.dtype), dv.to(v.dtype), dw.to(weight.dtype)
+    qs, ks, vs, ys, dy = (x.to(dtype).transpose(0, 1) for x in (q, k, v, y, grad_y))
+    qs, w = qs * scale, weight.to(dtype)
+    dz = torch.baddbmm((dy * ys).sum(dim=-1, keepdim=True), dy, vs.transpose(1, 2), beta=-1)
+    if has_absent:
+        z = torch.bmm(qs, ks.transpose(1, 2))
+        z -= torch.logsumexp(z + w.log(), dim=-1, keepdim=True)
+        z.clamp_(max=_MAX_EXPONENT).exp_()  # z_qi / sum_p w_p z_qp
+        dz *= z
+        dw = dz.sum(dim=(0, 1))
+        z *= w
+        dz *= w
+    else:
+        z = torch.baddbmm(w.log()[None, None], qs, ks.transpose(1, 2)).softmax(dim=-1)
+        dz *= z
+        dw = dz.sum(dim=(0, 1)) / w
+    dq = torch.bmm(dz, ks) * scale
+    dk = torch.bmm(dz.transpose(1, 2), qs)
+    dv = torch.bmm(z.transpose(1, 2), dy)
+    return dq.transpose(0, 1), dk.transpose(0, 1), dv.transpose(0, 1), dw

@@ -136,3 +136,19 @@ def test_the_choice_of_scale_is_differentiable_where_both_are_in_memory():
     by_cell = ((fine - coarse[:, region]) * weights).sum(dim=-1)
     expected = torch.zeros(1, grid.num_coarse).index_add(1, region, by_cell).reshape(1, 2, 2)
     torch.testing.assert_close(gate.grad, expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(ragged_batches(), st.integers(0, 5))
+def test_tokens_behind_another_prefix_lie_as_if_built_so(batch, num_prefix):
+    grid, mask, before = batch
+    for layout in LAYOUTS:
+        index = build_index(layout, grid, mask, num_prefix=before)
+        length = index.counts.sum() if layout == 'packed' else index.select(torch.zeros(*index.active.shape, 1)).shape[1]
+        tokens = torch.randn(1 if layout == 'packed' else len(mask), int(length), 2)
+        prefix = torch.randn(num_prefix, 2)
+        behind, built = index.behind(num_prefix), INDEX_TYPES[layout](grid, mask, None, num_prefix, replicated=True)
+        assert behind.lengths == built.lengths
+        assert torch.equal(behind.assemble(prefix, tokens), built.assemble(prefix, tokens))
+        assert torch.equal(behind.key_weight, built.key_weight)
+        assert index.num_prefix == before

@@ -8,6 +8,7 @@ from timm.layers import PatchEmbed
 from timm.models.vision_transformer import Block, VisionTransformer
 
 from ..attention import MixedScaleAttention
+from ..linear import adopt_linears
 
 # Arguments of timm's VisionTransformer that the backbone decides, or that would not do the same on mixed-scale tokens.
 _OWN_OPTIONS = {
@@ -17,7 +18,7 @@ _OWN_OPTIONS = {
 
 
 def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> VisionTransformer:
-    """Build a timm ViT without classifier, on `MixedScaleAttention`.
+    """Build a timm ViT without classifier, on `MixedScaleAttention` and `Linear`.
 
     Args:
         arch: a timm model name, or the arguments of timm's ``VisionTransformer`` (``embed_dim``, ``depth``, ``num_heads``,
@@ -44,6 +45,7 @@ def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) 
     else:
         raise TypeError(f'arch must be a timm model name or a dict of VisionTransformer arguments, got {type(arch).__name__}')
     _check_supported(vit, name)
+    adopt_linears(vit)
     return vit
 
 

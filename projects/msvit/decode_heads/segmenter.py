@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import mmcv.cnn
 import torch
 import torch.nn.functional as F
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from ..attention import attend
 from ..drop_path import ImageDropPath, announced_index
+from ..linear import adopt_linears, linear
 from ..registry import MODELS
 from ..tokens import MixedTokens, TokenIndex
 
@@ -38,6 +40,7 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
             rate = drop_path_rate * i / max(len(self.layers) - 1, 1)
             if rate > 0:
                 layer.ffn.dropout_layer = ImageDropPath(rate)
+        adopt_linears(self, kinds=(nn.Linear, mmcv.cnn.Linear))
 
     def forward(self, inputs: Sequence[MixedTokens]) -> Tensor:
         """Class scores of every fine cell.
@@ -72,10 +75,10 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
 def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
     """One of mmseg's ``TransformerEncoderLayer`` on tokens in any layout."""
     attention = layer.attn.attn
-    qkv = F.linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
-    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
-    y = attend(q, k, v, index.key_weight, index.lengths).transpose(1, 2).flatten(2)
-    x = x + layer.attn.dropout_layer(layer.attn.proj_drop(attention.out_proj(y)))
+    qkv = linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
+    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).unbind(2)
+    y = linear(attend(q, k, v, index).flatten(2), attention.out_proj.weight, attention.out_proj.bias)
+    x = x + layer.attn.dropout_layer(layer.attn.proj_drop(y))
     return layer.ffn(layer.norm2(x), identity=x)
 
 

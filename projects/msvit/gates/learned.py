@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..linear import Linear
 from ..registry import MODELS
 from ..tokens import patchify
 from .base import BaseGate, GateOutput
@@ -55,8 +56,8 @@ class MLPGate(BaseGate):
         dims = [in_channels * coarse_patch_size**2, *hidden_dims]
         layers: list[nn.Module] = []
         for width_in, width_out in zip(dims, dims[1:], strict=False):
-            layers += [nn.Linear(width_in, width_out), nn.GELU()]
-        self.mlp = nn.Sequential(*layers, nn.Linear(dims[-1], 1))
+            layers += [Linear(width_in, width_out), nn.GELU()]
+        self.mlp = nn.Sequential(*layers, Linear(dims[-1], 1))
         for layer in self.mlp:
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')

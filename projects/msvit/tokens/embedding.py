@@ -1,10 +1,12 @@
 """Patch and position embedding at two scales, without new parameters."""
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
-from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
+from ..linear import linear
 from .grid import TokenGrid
 
 
@@ -18,7 +20,7 @@ def embed_patches(patches: Tensor, projection: nn.Conv2d) -> Tensor:
     Returns:
         (..., embed_dim).
     """
-    return F.linear(patches, projection.weight.flatten(1), projection.bias)
+    return linear(patches, projection.weight.flatten(1), projection.bias)
 
 
 def position_table(pos_embed: Tensor, native_shape: tuple[int, int], grid: TokenGrid, mode: str = 'bilinear') -> Tensor:
@@ -33,13 +35,32 @@ def position_table(pos_embed: Tensor, native_shape: tuple[int, int], grid: Token
     Returns:
         (Nc + Nf, D), coarse first. Untouched where the fine grid is the native one.
     """
-    height, width = grid.fine_shape
-    fine = resample_abs_pos_embed(pos_embed, [height, width], list(native_shape), num_prefix_tokens=0, interpolation=mode)
+    fine = _resize(pos_embed.reshape(*native_shape, -1), grid.fine_shape, mode)
     # A region at the border may lack cells: repeat the last ones, so that its centre stays where it is.
-    rows = torch.arange(grid.region_shape[0] * grid.ratio, device=fine.device).clamp(max=height - 1)
-    columns = torch.arange(grid.region_shape[1] * grid.ratio, device=fine.device).clamp(max=width - 1)
-    whole = fine.reshape(height, width, -1)[rows[:, None], columns].flatten(0, 1).unsqueeze(0)
-    coarse = resample_abs_pos_embed(
-        whole, list(grid.region_shape), [len(rows), len(columns)], num_prefix_tokens=0, interpolation=mode
-    )
-    return torch.cat((coarse, fine), dim=1).squeeze(0)
+    lacking = [regions * grid.ratio - cells for regions, cells in zip(grid.region_shape, grid.fine_shape, strict=True)]
+    coarse = _resize(fine, grid.region_shape, mode, repeat_last=tuple(lacking))
+    return torch.cat((coarse.flatten(0, 1), fine.flatten(0, 1)))
+
+
+def _resize(table: Tensor, shape: tuple[int, int], mode: str, repeat_last: tuple[int, int] = (0, 0)) -> Tensor:
+    """Interpolate (h, w, D), its last row and column repeated so often, to (H, W, D): one product for each axis.
+
+    Equals ``F.interpolate(..., antialias=True)``, and takes a fraction of its time.
+    """
+    height, width, _ = table.shape
+    if (height, width) == tuple(shape):
+        return table
+    rows = _interpolation(height, shape[0], mode, repeat_last[0], table.device)
+    columns = _interpolation(width, shape[1], mode, repeat_last[1], table.device)
+    with torch.autocast(table.device.type, enabled=False):
+        resized = columns @ (rows @ table.float().flatten(1)).unflatten(1, (width, -1))
+    return resized.to(table.dtype)
+
+
+@lru_cache(maxsize=64)
+@torch.inference_mode(False)
+@torch.no_grad()
+def _interpolation(length: int, target: int, mode: str, repeat_last: int, device: torch.device) -> Tensor:
+    """The matrix (target, length) that resizes one axis, after its last entry was repeated so often."""
+    unit = F.pad(torch.eye(length, device=device)[None, None], (0, 0, 0, repeat_last), mode='replicate')
+    return F.interpolate(unit, size=(target, length), mode=mode, antialias=True)[0, 0]

@@ -12,6 +12,7 @@ P prefix tokens (class, register, distillation) lead every image.
 """
 
 from abc import ABC, abstractmethod
+from copy import copy
 from typing import Literal
 
 import torch
@@ -51,6 +52,7 @@ class TokenIndex(ABC):
         self.active = grid.active(fine_mask)
         self.counts = self.active.sum(dim=1)
         self._arrange()
+        self._place_prefix()
         self.key_weight = self._key_weight(replicated)
         """How often each token counts as an attention key, (B, P + L) or (1, sum(P + L_b)): 0 for absent tokens, 1 for prefix
         tokens, with the gate's gradient; None if every weight is the constant 1."""
@@ -66,11 +68,24 @@ class TokenIndex(ABC):
 
     def behind(self, num_prefix: int) -> 'TokenIndex':
         """The same tokens behind other prefix tokens, for a decoder that sees them as if replicated."""
-        return type(self)(self.grid, self.fine_mask, self.gate, num_prefix, replicated=True)
+        index = copy(self)  # shares the arrangement: finding it anew would wait for the GPU once more
+        index.num_prefix = num_prefix
+        index._place_prefix()
+        index.key_weight = index._key_weight(replicated=True)
+        return index
+
+    @property
+    @abstractmethod
+    def has_absent(self) -> bool:
+        """Whether tokens that are absent may lie in memory."""
 
     @abstractmethod
     def _arrange(self) -> None:
-        """Find where each token lies in memory."""
+        """Find where each token lies in memory, prefix tokens aside."""
+
+    @abstractmethod
+    def _place_prefix(self) -> None:
+        """Find where the prefix tokens lie."""
 
     @abstractmethod
     def select(self, candidates: Tensor) -> Tensor:
@@ -93,18 +108,13 @@ class TokenIndex(ABC):
         return self.select(table.expand(self.batch_size, *table.shape))
 
     def _key_weight(self, replicated: bool) -> Tensor | None:
-        if self.gate is None and not replicated and self._all_present:
+        if self.gate is None and not replicated and not self.has_absent:
             return None
         weight = self.active.float() if self.gate is None else self.grid.active(self.gate)
         if replicated:
             weight = weight * self.grid.cells_per_token(weight.device)
         weight = self.select(weight.unsqueeze(-1))
         return self.assemble(weight.new_ones(self.num_prefix, 1), weight).squeeze(-1)
-
-    @property
-    @abstractmethod
-    def _all_present(self) -> bool:
-        """Whether no absent token lies in memory."""
 
     def _cell_candidates(self) -> Tensor:
         """The candidate that covers each fine cell, (B, Nf)."""
@@ -120,6 +130,9 @@ class MaskedIndex(TokenIndex):
 
     def _arrange(self) -> None:
         pass  # candidates stay where they are
+
+    def _place_prefix(self) -> None:
+        pass  # in front of the candidates
 
     def select(self, candidates: Tensor) -> Tensor:
         return candidates
@@ -140,8 +153,8 @@ class MaskedIndex(TokenIndex):
         return is_fine * fine + (1 - is_fine) * coarse[:, region]
 
     @property
-    def _all_present(self) -> bool:
-        return False
+    def has_absent(self) -> bool:
+        return True
 
 
 class TrimmedIndex(MaskedIndex):
@@ -164,8 +177,8 @@ class TrimmedIndex(MaskedIndex):
         return _gather_rows(tokens, self._position.gather(1, self._cell_candidates()))
 
     @property
-    def _all_present(self) -> bool:
-        return not self._ragged
+    def has_absent(self) -> bool:
+        return self._ragged
 
 
 class PackedIndex(TokenIndex):
@@ -174,14 +187,24 @@ class PackedIndex(TokenIndex):
     layout = 'packed'
 
     def _arrange(self) -> None:
-        num_prefix, device, ends = self.num_prefix, self.fine_mask.device, self.counts.cumsum(0)
-        self._rows = self.active.flatten().nonzero().squeeze(1)
-        self._lengths = [count + num_prefix for count in self.counts.tolist()]
-        image = torch.repeat_interleave(torch.arange(self.batch_size, device=device), self.counts, output_size=len(self._rows))
-        # where tokens and prefix tokens go in the row
-        self._token_rows = torch.arange(len(self._rows), device=device) + (image + 1) * num_prefix
-        starts = ends - self.counts + torch.arange(self.batch_size, device=device) * num_prefix
-        self._prefix_rows = starts[:, None] + torch.arange(num_prefix, device=device)
+        self._counts = self.counts.tolist()  # the one wait for the GPU
+        total, device = sum(self._counts), self.fine_mask.device
+        active = self.active.flatten()
+        position = active.cumsum(0) - 1
+        self._position = position.reshape(self.active.shape)  # of each candidate in the row, if it is present
+        candidates = torch.arange(len(active), device=device)
+        rows = candidates.new_empty(total + 1).index_copy(0, position.where(active, total), candidates)
+        self._rows = rows[:total]  # the candidate of each token
+
+    def _place_prefix(self) -> None:
+        self._lengths = [count + self.num_prefix for count in self._counts]
+        if self.batch_size == 1:
+            return
+        images = torch.arange(self.batch_size, device=self.fine_mask.device)
+        image = images.repeat_interleave(self.counts, output_size=sum(self._counts))
+        self._token_rows = torch.arange(len(image), device=image.device) + (image + 1) * self.num_prefix
+        starts = self.counts.cumsum(0) - self.counts + images * self.num_prefix
+        self._prefix_rows = starts[:, None] + torch.arange(self.num_prefix, device=image.device)
 
     @property
     def lengths(self) -> list[int]:
@@ -193,21 +216,23 @@ class PackedIndex(TokenIndex):
     def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
         if self.num_prefix == 0:
             return tokens
-        row = tokens.new_empty(sum(self._lengths), tokens.shape[-1])
-        row = row.index_copy(0, self._token_rows, tokens[0])
-        prefix = prefix.to(tokens.dtype).repeat(self.batch_size, 1)
-        return row.index_copy(0, self._prefix_rows.flatten(), prefix).unsqueeze(0)
+        prefix = prefix.to(tokens.dtype)
+        if self.batch_size == 1:
+            return torch.cat((prefix.unsqueeze(0), tokens), dim=1)
+        row = tokens.new_empty(sum(self._lengths), tokens.shape[-1]).index_copy(0, self._token_rows, tokens[0])
+        return row.index_copy(0, self._prefix_rows.flatten(), prefix.repeat(self.batch_size, 1)).unsqueeze(0)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.batch_size == 1:
+            return x[:, : self.num_prefix], x[:, self.num_prefix :]
         return x[0, self._prefix_rows], x[:, self._token_rows]
 
     def cell_tokens(self, tokens: Tensor) -> Tensor:
-        position = self.active.flatten().cumsum(0).reshape(self.active.shape) - 1
-        return tokens[0, position.gather(1, self._cell_candidates())]
+        return tokens[0, self._position.gather(1, self._cell_candidates())]
 
     @property
-    def _all_present(self) -> bool:
-        return True
+    def has_absent(self) -> bool:
+        return False
 
 
 INDEX_TYPES: dict[str, type[TokenIndex]] = {index.layout: index for index in (MaskedIndex, TrimmedIndex, PackedIndex)}

@@ -1,0 +1,111 @@
+"""Linear layers by either matrix library."""
+
+import copy
+import platform
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from msvit.linear import Linear, adopt_linears, linear
+
+SHAPES = [(1, 600, 384, 1536), (3, 7, 256, 64), (1, 1, 8, 4)]  # batch, rows, in, out
+ON_X86 = platform.machine().lower() in ('x86_64', 'amd64') and torch.backends.mkldnn.is_available()
+
+
+class Operators(TorchDispatchMode):
+    """Names of the operators that ran."""
+
+    def __init__(self):
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def draw(batch: int, rows: int, width_in: int, width_out: int) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(*s, generator=generator) for s in ((batch, rows, width_in), (width_out, width_in), (width_out,)))
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+@pytest.mark.parametrize('with_bias', [True, False])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64, torch.bfloat16])
+def test_equals_torch(shape, with_bias, dtype, assert_relative):
+    x, weight, bias = (tensor.to(dtype) for tensor in draw(*shape))
+    bias = bias if with_bias else None
+    actual, expected = linear(x, weight, bias), F.linear(x, weight, bias)
+    assert actual.dtype == dtype
+    assert_relative(actual, expected)
+
+
+@pytest.mark.parametrize('rows', [150, 151, 600])
+def test_equals_torch_on_views(rows, assert_relative):
+    x, weight, bias = draw(2, 1200, 384, 384)
+    view, turned = x[:, 5 : 5 + 2 * rows : 2], weight.t().contiguous().t()
+    assert_relative(linear(view, turned, bias), F.linear(view, weight, bias))
+
+
+@pytest.mark.skipif(not ON_X86, reason='oneDNN serves x86 CPUs')
+@pytest.mark.parametrize(
+    ('shape', 'context', 'served'),
+    [
+        (SHAPES[0], torch.no_grad, True),
+        (SHAPES[0], torch.inference_mode, True),
+        (SHAPES[0], torch.enable_grad, False),
+        (SHAPES[0], lambda: torch.backends.mkldnn.flags(enabled=False), False),
+        (SHAPES[2], torch.no_grad, False),
+    ],
+    ids=['no_grad', 'inference_mode', 'training', 'switched off', 'too small'],
+)
+def test_who_serves(shape, context, served):
+    layer = Linear(shape[2], shape[3])
+    with context(), torch.set_grad_enabled(context is torch.enable_grad), Operators() as ran:
+        layer(torch.randn(shape[:3]))
+    assert any('mkldnn' in name for name in ran.names) == served
+
+
+def test_gradients_are_torchs():
+    layer, x = Linear(512, 512), torch.randn(200, 512)
+    twin = nn.Linear(512, 512)
+    twin.load_state_dict(layer.state_dict())
+    layer(x).square().sum().backward()
+    twin(x).square().sum().backward()
+    assert torch.equal(layer.weight.grad, twin.weight.grad)
+
+
+def test_autocast_takes_half_precision():
+    with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+        assert Linear(512, 512)(torch.randn(200, 512)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+def test_operations_are_counted(shape):
+    layer = Linear(shape[2], shape[3])
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        layer(torch.randn(shape[:3]))
+    assert counter.get_total_flops() == 2 * shape[0] * shape[1] * shape[2] * shape[3]
+
+
+def test_exporters_see_an_ordinary_linear_layer():
+    with torch.no_grad():
+        graph = torch.export.export(Linear(512, 512).eval(), (torch.randn(200, 512),)).graph
+    assert [str(node.target) for node in graph.nodes if node.op == 'call_function'] == ['aten.linear.default']
+
+
+def test_adoption_keeps_parameters_and_names():
+    class Special(nn.Linear):
+        pass
+
+    net = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Sequential(Special(8, 8), nn.Linear(8, 2, bias=False)))
+    before, parameters, x = copy.deepcopy(net), dict(net.named_parameters()), torch.randn(3, 4)
+    adopt_linears(net)
+    assert [type(layer) for layer in (net[0], net[2][0], net[2][1])] == [Linear, Special, Linear]
+    assert all(parameter is parameters[name] for name, parameter in net.named_parameters())
+    assert list(net.state_dict()) == list(before.state_dict())
+    torch.testing.assert_close(copy.deepcopy(net)(x), before(x))
