@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from timm.layers import Attention
 from torch import Tensor, nn
 
-from msvit.attention import MixedScaleAttention, weighted_attention
-from msvit.tokens import TokenGrid, build_index
+from msvit.attention import MixedScaleAttention, fused, weighted_attention
+from msvit.tokens import Segments, TokenGrid, build_index
 
 
 def reference(q: Tensor, k: Tensor, v: Tensor, weight: Tensor) -> Tensor:
@@ -148,13 +149,74 @@ def test_a_packed_row_keeps_images_apart(weighted, assert_relative):
     lengths = [3, 1, 5]
     q, k, v = draw(batch=1, length=9, dtype=torch.float32)
     weight = torch.tensor([[1.0, 4, 0, 1, 2, 0, 1, 1, 4]]).requires_grad_() if weighted else None
-    packed = weighted_attention(q, k, v, weight, lengths)
+    packed = weighted_attention(q, k, v, weight, Segments(lengths, torch.tensor([0, 3, 4, 9], dtype=torch.int32)))
     parts = []
     for start, length in zip((0, 3, 4), lengths, strict=True):
         part = slice(start, start + length)
         own = torch.ones(1, length) if weight is None else weight[:, part]
         parts.append(reference(q[:, part], k[:, part], v[:, part], own))
     assert_relative(packed, torch.cat(parts, dim=1))
+
+
+LENGTHS = [3, 1, 5]
+CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+
+
+def packed_row(device: str = 'cpu', dtype=torch.float32):
+    row = draw(batch=1, length=9, width=16, dtype=dtype)
+    bias = torch.tensor([[0.5, 4, 1, 1, 2, 1, 1, 1, 4]]).log()
+    segments = Segments(LENGTHS, torch.tensor([0, 3, 4, 9], dtype=torch.int32, device=device))
+    return *(x.detach().to(device) for x in row), bias.to(device), segments
+
+
+@pytest.mark.parametrize('biased', [False, True])
+def test_padding_side_by_side_equals_one_by_one(biased, assert_relative):
+    *row, bias, segments = packed_row()
+    bias = bias if biased else None
+    assert_relative(fused._padded(*row, bias, segments), fused._one_by_one(*row, bias, segments))
+
+
+def test_a_bias_rides_in_extra_features(assert_relative):
+    q, k, v, bias, _ = packed_row()
+    expected = fused.fused_attention(q, k, v, bias)
+    wide = fused.bias_as_features(q, k, v, bias, scale=16**-0.5)
+    y = F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in wide), scale=16**-0.5).transpose(1, 2)
+    assert_relative(y[..., :16], expected)
+    assert not y[..., 16:].any()
+
+
+def test_a_bias_of_half_precision_is_not_rounded():
+    q = torch.zeros(1, 3, 1, 8, dtype=torch.bfloat16)
+    bias = torch.tensor([[4.0, 3.0, 1.0]]).log()
+    wide_q, wide_k, _ = fused.bias_as_features(q, q, q, bias, scale=8**-0.5)
+    scores = torch.einsum('bqhd,bkhd->bk', wide_q[:, :1].float(), wide_k.float()) * 8**-0.5
+    torch.testing.assert_close(scores, bias, atol=1e-4, rtol=1e-4)
+
+
+@CUDA
+@pytest.mark.parametrize('biased', [False, True])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+def test_kernels_of_the_gpu_agree_with_the_cpu(biased, dtype):
+    *row, bias, segments = packed_row()
+    expected = fused.fused_attention(*row, bias if biased else None, segments)
+    *row, bias, segments = packed_row('cuda')
+    actual = fused.fused_attention(*(x.to(dtype) for x in row), bias if biased else None, segments)
+    tolerance = 1e-5 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(actual.float().cpu(), expected, atol=tolerance, rtol=tolerance)
+
+
+@CUDA
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_gradients_of_present_weights_on_the_gpu(dtype):
+    *row, bias, segments = packed_row()
+    exact = [*(x.double().requires_grad_() for x in row), bias.exp().double().requires_grad_()]
+    weighted_attention(*exact, segments, has_absent=False).square().sum().backward()
+    *row, bias, segments = packed_row('cuda')
+    inputs = [*(x.to(dtype).requires_grad_() for x in row), bias.exp().requires_grad_()]
+    weighted_attention(*inputs, segments, has_absent=False).float().square().sum().backward()
+    tolerance = 1e-4 if dtype == torch.float32 else 5e-2
+    for ours, wanted in zip(inputs, exact, strict=True):
+        assert (ours.grad.cpu().double() - wanted.grad).abs().max() < tolerance * wanted.grad.abs().max()
 
 
 @pytest.mark.parametrize(

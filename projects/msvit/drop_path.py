@@ -24,12 +24,12 @@ class ImageDropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x
-        lengths = self.index.lengths
-        images = len(x) if lengths is None else len(lengths)
+        segments = self.index.segments
+        images = len(x) if segments is None else len(segments.lengths)
         keep = torch.rand(images, 1, 1, device=x.device) >= self.rate
         scale = keep.to(x.dtype) / (1 - self.rate)
-        if lengths is not None:
-            counts = torch.tensor(lengths, device=x.device)
+        if segments is not None:
+            counts = segments.offsets.diff()
             scale = scale.flatten().repeat_interleave(counts, output_size=x.shape[1])[None, :, None]
         return x * scale
 

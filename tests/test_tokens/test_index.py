@@ -148,7 +148,9 @@ def test_tokens_behind_another_prefix_lie_as_if_built_so(batch, num_prefix):
         tokens = torch.randn(1 if layout == 'packed' else len(mask), int(length), 2)
         prefix = torch.randn(num_prefix, 2)
         behind, built = index.behind(num_prefix), INDEX_TYPES[layout](grid, mask, None, num_prefix, replicated=True)
-        assert behind.lengths == built.lengths
+        assert (behind.segments is None) == (built.segments is None) == (layout != 'packed')
+        if layout == 'packed':
+            assert behind.segments.lengths == built.segments.lengths == behind.segments.offsets.diff().tolist()
         assert torch.equal(behind.assemble(prefix, tokens), built.assemble(prefix, tokens))
         assert torch.equal(behind.key_weight, built.key_weight)
         assert index.num_prefix == before

@@ -84,7 +84,7 @@ def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
 
 def _score(tokens: Tensor, classes: Tensor, index: TokenIndex) -> Tensor:
     """Cosine of each token with the class embeddings of its image, in the layout of the tokens."""
-    if index.lengths is None:
+    if index.segments is None:
         return tokens @ classes.transpose(1, 2)
-    images = tokens[0].split([length - index.num_prefix for length in index.lengths])
+    images = tokens[0].split([length - index.num_prefix for length in index.segments.lengths])
     return torch.cat([image @ own.T for image, own in zip(images, classes, strict=True)]).unsqueeze(0)

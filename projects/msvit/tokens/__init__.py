@@ -2,13 +2,14 @@
 
 from .embedding import embed_patches, position_table
 from .grid import TokenGrid, pad_to_multiple, patchify
-from .index import INDEX_TYPES, Layout, TokenIndex, build_index
+from .index import INDEX_TYPES, Layout, Segments, TokenIndex, build_index
 from .sequence import MixedTokens
 
 __all__ = [
     'INDEX_TYPES',
     'Layout',
     'MixedTokens',
+    'Segments',
     'TokenGrid',
     'TokenIndex',
     'build_index',

@@ -13,14 +13,27 @@ P prefix tokens (class, register, distillation) lead every image.
 
 from abc import ABC, abstractmethod
 from copy import copy
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .grid import TokenGrid
 
 Layout = Literal['masked', 'trimmed', 'packed']
+
+
+class Segments(NamedTuple):
+    """The images of a packed row.
+
+    Args:
+        lengths: tokens of each image, prefix included.
+        offsets: (B + 1,) int32, where each image begins, and the end; on the tokens' device.
+    """
+
+    lengths: list[int]
+    offsets: Tensor
 
 
 class TokenIndex(ABC):
@@ -62,8 +75,8 @@ class TokenIndex(ABC):
         return self.fine_mask.shape[0]
 
     @property
-    def lengths(self) -> list[int] | None:
-        """Tokens of each image in a packed row, prefix included; None where images lie in a batch dimension."""
+    def segments(self) -> Segments | None:
+        """The images of a packed row; None where images lie in a batch dimension."""
         return None
 
     def behind(self, num_prefix: int) -> 'TokenIndex':
@@ -197,18 +210,19 @@ class PackedIndex(TokenIndex):
         self._rows = rows[:total]  # the candidate of each token
 
     def _place_prefix(self) -> None:
-        self._lengths = [count + self.num_prefix for count in self._counts]
+        lengths = [count + self.num_prefix for count in self._counts]
+        offsets = F.pad((self.counts + self.num_prefix).cumsum(0), (1, 0)).int()
+        self._segments = Segments(lengths, offsets)
         if self.batch_size == 1:
             return
         images = torch.arange(self.batch_size, device=self.fine_mask.device)
         image = images.repeat_interleave(self.counts, output_size=sum(self._counts))
         self._token_rows = torch.arange(len(image), device=image.device) + (image + 1) * self.num_prefix
-        starts = self.counts.cumsum(0) - self.counts + images * self.num_prefix
-        self._prefix_rows = starts[:, None] + torch.arange(self.num_prefix, device=image.device)
+        self._prefix_rows = offsets[:-1, None] + torch.arange(self.num_prefix, device=image.device)
 
     @property
-    def lengths(self) -> list[int]:
-        return self._lengths
+    def segments(self) -> Segments:
+        return self._segments
 
     def select(self, candidates: Tensor) -> Tensor:
         return candidates.flatten(0, 1)[self._rows].unsqueeze(0)
@@ -219,7 +233,7 @@ class PackedIndex(TokenIndex):
         prefix = prefix.to(tokens.dtype)
         if self.batch_size == 1:
             return torch.cat((prefix.unsqueeze(0), tokens), dim=1)
-        row = tokens.new_empty(sum(self._lengths), tokens.shape[-1]).index_copy(0, self._token_rows, tokens[0])
+        row = tokens.new_empty(sum(self._segments.lengths), tokens.shape[-1]).index_copy(0, self._token_rows, tokens[0])
         return row.index_copy(0, self._prefix_rows.flatten(), prefix.repeat(self.batch_size, 1)).unsqueeze(0)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:

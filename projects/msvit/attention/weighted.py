@@ -1,13 +1,12 @@
-"""One attention for the plain and the mixed-scale transformer: it asks the token layout what to attend to."""
+"""Attention whose keys count by weights, with a gradient for every weight (equation 15)."""
 
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
-from timm.layers import Attention
 from torch import Tensor
 
-from .tokens import TokenIndex
+from ..tokens import Segments
+from .fused import fused_attention
 
 # Were it present, an absent key whose score towers over all others would take the whole attention; the tangent at weight 0
 # knows no such bound and grows as e^score. In the gradient an absent key therefore counts at most e^3 = 20 times the partition
@@ -15,51 +14,12 @@ from .tokens import TokenIndex
 _MAX_EXPONENT = 3.0
 
 
-class MixedScaleAttention(Attention):
-    """timm's attention, over mixed-scale tokens where ``attn_mask`` brings their `TokenIndex`.
-
-    timm's blocks hand ``attn_mask`` through untouched, so they need no change. Without an index this is timm's attention.
-    """
-
-    def forward(self, x: Tensor, attn_mask: TokenIndex | None = None, is_causal: bool = False) -> Tensor:
-        """Attend.
-
-        Args:
-            x: tokens in the layout of ``attn_mask``, (B, N, C) or (1, sum N_b, C).
-            attn_mask: the tokens' index, or what timm's attention takes.
-            is_causal: timm's; no index may be given with it.
-
-        Returns:
-            The shape of ``x``.
-        """
-        if not isinstance(attn_mask, TokenIndex):
-            return super().forward(x, attn_mask=attn_mask, is_causal=is_causal)
-        gate = self.gate(x).sigmoid() if self.gate is not None else None
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, self.head_dim)).unbind(2)
-        x = attend(self.q_norm(q), self.k_norm(k), v, attn_mask)
-        x = self.norm(x.flatten(2))
-        return self.proj_drop(self.proj(x if gate is None else x * gate))
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, index: TokenIndex) -> Tensor:
-    """Attention within each image of a batch, whatever its layout.
-
-    Args:
-        q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
-        index: where the tokens lie and how often each counts as a key.
-
-    Returns:
-        The shape of ``q``.
-    """
-    return weighted_attention(q, k, v, index.key_weight, index.lengths, index.has_absent)
-
-
 def weighted_attention(
     q: Tensor,
     k: Tensor,
     v: Tensor,
     weight: Tensor | None = None,
-    lengths: list[int] | None = None,
+    segments: Segments | None = None,
     has_absent: bool = True,
 ) -> Tensor:
     """Attention in which each key counts ``weight`` times (equation 15).
@@ -70,35 +30,27 @@ def weighted_attention(
     Args:
         q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
         weight: (B, N) or (1, sum N_b), not negative, at least one positive per image; None for all ones.
-        lengths: N_b of each image in a packed row; None where images lie in the batch dimension.
+        segments: the images of a packed row; None where images lie in the batch dimension.
         has_absent: some weights may be 0. False saves time.
 
     Returns:
         The shape of ``q``.
     """
-    if weight is not None and torch.is_grad_enabled() and weight.requires_grad:
-        return _WeightedAttention.apply(q, k, v, weight, lengths, has_absent)
-    return _fused_attention(q, k, v, weight, lengths)
-
-
-def _fused_attention(q: Tensor, k: Tensor, v: Tensor, weight: Tensor | None, lengths: list[int] | None) -> Tensor:
-    if lengths is None or len(lengths) == 1:
-        bias = None if weight is None else weight.log().to(q.dtype)[:, None, None, :]
-        y = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=bias)
-        return y.transpose(1, 2)
-    weights = [None] * len(lengths) if weight is None else weight.split(lengths, dim=1)
-    images = zip(q.split(lengths, dim=1), k.split(lengths, dim=1), v.split(lengths, dim=1), weights, strict=True)
-    return torch.cat([_fused_attention(*image, None) for image in images], dim=1)
+    trains = weight is not None and torch.is_grad_enabled() and weight.requires_grad
+    # Where every weight is positive, log(weight) has a usable gradient: on a GPU the kernels' own backward pass brings it.
+    if trains and (has_absent or not q.is_cuda):
+        return _WeightedAttention.apply(q, k, v, weight, segments, has_absent)
+    return fused_attention(q, k, v, None if weight is None else weight.log(), segments)
 
 
 class _WeightedAttention(torch.autograd.Function):
     """Fused attention forward; a backward pass of its own, since log(weight) has no usable gradient at weight 0."""
 
     @staticmethod
-    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, weight: Tensor, lengths: list[int] | None, has_absent: bool) -> Tensor:
-        y = _fused_attention(q, k, v, weight, lengths)
+    def forward(ctx, q: Tensor, k: Tensor, v: Tensor, weight: Tensor, segments: Segments | None, has_absent: bool) -> Tensor:
+        y = fused_attention(q, k, v, weight.log(), segments)
         ctx.save_for_backward(q, k, v, weight, y)
-        ctx.lengths, ctx.has_absent = lengths, has_absent
+        ctx.segments, ctx.has_absent = segments, has_absent
         return y
 
     @staticmethod
@@ -107,18 +59,18 @@ class _WeightedAttention(torch.autograd.Function):
         saved = ctx.saved_tensors
         grads = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in saved[:4]]
         # image by image, which bounds the memory of the (heads, N, N) matrices
-        images, targets = _images(ctx.lengths, *saved, grad_y), _images(ctx.lengths, *grads)
+        images, targets = _images(ctx.segments, *saved, grad_y), _images(ctx.segments, *grads)
         for image, own in zip(images, targets, strict=True):
             for target, grad in zip(own, _weighted_attention_grads(*image, ctx.has_absent), strict=True):
                 target.copy_(grad)
         return *grads, None, None
 
 
-def _images(lengths: list[int] | None, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def _images(segments: Segments | None, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Views of each image, without batch dimension."""
-    if lengths is None:
+    if segments is None:
         return zip(*tensors, strict=True)
-    return zip(*(x[0].split(lengths) for x in tensors), strict=True)
+    return zip(*(x[0].split(segments.lengths) for x in tensors), strict=True)
 
 
 def _weighted_attention_grads(

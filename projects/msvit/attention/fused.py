@@ -1,0 +1,85 @@
+"""Fused attention kernels on batches and on packed rows of sequences."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from ..tokens import Segments
+
+try:
+    from torch.nn.attention.varlen import varlen_attn
+except ImportError:  # torch before 2.10
+    varlen_attn = None
+
+
+def fused_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, segments: Segments | None = None) -> Tensor:
+    """Softmax attention by the fastest kernel of the device: softmax(q k^T / sqrt(d) + bias) v.
+
+    Args:
+        q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
+        bias: (B, N) or (1, sum N_b), added to all scores of a key; None for none.
+        segments: the images of a packed row; None where images lie in the batch dimension.
+
+    Returns:
+        The shape of ``q``.
+    """
+    if segments is None or len(segments.lengths) == 1:
+        return _batch(q, k, v, bias)
+    if not q.is_cuda:
+        return _one_by_one(q, k, v, bias, segments)
+    if varlen_attn is not None and q.dtype in (torch.float16, torch.bfloat16):
+        return _variable_length(q, k, v, bias, segments)
+    return _padded(q, k, v, bias, segments)
+
+
+def _batch(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+    mask = None if bias is None else bias.to(q.dtype)[:, None, None, :]
+    return F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in (q, k, v)), attn_mask=mask).transpose(1, 2)
+
+
+def _one_by_one(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: Segments) -> Tensor:
+    """Image after image: on a CPU, where a call costs little and padding much."""
+    lengths = segments.lengths
+    biases = [None] * len(lengths) if bias is None else bias.split(lengths, dim=1)
+    images = zip(*(x.split(lengths, dim=1) for x in (q, k, v)), biases, strict=True)
+    return torch.cat([_batch(*image) for image in images], dim=1)
+
+
+def _variable_length(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: Segments) -> Tensor:
+    """Flash attention over the row as it is: half precision on a GPU. It knows no bias, so that rides in extra features."""
+    width, scale = q.shape[-1], q.shape[-1] ** -0.5
+    if bias is not None:
+        q, k, v = bias_as_features(q, k, v, bias, scale)
+    longest, offsets = max(segments.lengths), segments.offsets
+    y = varlen_attn(q[0], k[0], v[0], offsets, offsets, longest, longest, scale=scale)
+    return y[..., :width].unsqueeze(0)
+
+
+def bias_as_features(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Eight more features with which scale * q k^T holds the bias of each key.
+
+    Args:
+        q, k, v: (B, N, heads, d).
+        bias: (B, N).
+        scale: of the scores.
+
+    Returns:
+        (B, N, heads, d + 8) each; the last eight features of the output are 0.
+    """
+    wanted = bias.float() / scale
+    # the second feature holds what half precision rounds away from the first; the rest keeps the kernel's alignment
+    whole = wanted.to(k.dtype)
+    rest = (wanted - whole.float()).to(k.dtype)
+    features = torch.stack((whole, rest), dim=-1).unsqueeze(2).expand(*k.shape[:-1], 2)
+    q = F.pad(F.pad(q, (0, 2), value=1.0), (0, 6))
+    return q, F.pad(torch.cat((k, features), dim=-1), (0, 6)), F.pad(v, (0, 8))
+
+
+def _padded(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: Segments) -> Tensor:
+    """Images side by side, padded to the longest: few launches, for GPUs without a kernel of variable length."""
+    lengths = segments.lengths
+    bias = q.new_zeros(q.shape[:2]) if bias is None else bias
+    mask = pad_sequence(bias[0].split(lengths), batch_first=True, padding_value=float('-inf'))
+    y = _batch(*(pad_sequence(x[0].split(lengths), batch_first=True) for x in (q, k, v)), mask)
+    return torch.cat([image[:length] for image, length in zip(y, lengths, strict=True)]).unsqueeze(0)
