@@ -67,8 +67,10 @@ class MLPGate(BaseGate):
         nn.init.constant_(self.mlp[-1].bias, torch.logit(torch.tensor(init_p_fine)).item())
 
     def logits(self, images: Tensor) -> Tensor:
-        """Log-odds of fine, (B, Hc, Wc), float32 also under autocast."""
-        return self.mlp(patchify(images, self.coarse_patch_size)).squeeze(-1).float()
+        """Log-odds of fine, (B, Hc, Wc); under autocast too in full precision, so that no decision depends on it."""
+        with torch.autocast(images.device.type, enabled=False):
+            regions = patchify(images.to(self.mlp[0].weight.dtype), self.coarse_patch_size)
+            return self.mlp(regions).squeeze(-1).float()
 
     def forward(self, images: Tensor) -> GateOutput:
         logits = self.logits(images)
