@@ -40,7 +40,7 @@ class ImageDropPath(nn.Module):
 @contextmanager
 def announced_index(module: nn.Module, index: TokenIndex) -> Iterator[None]:
     """Tell every `ImageDropPath` in a module how the tokens lie, as long as the context lasts."""
-    parts = [part for part in module.modules() if isinstance(part, ImageDropPath)]
+    parts = [part for part in module.modules() if isinstance(part, ImageDropPath)] if module.training else []
     for part in parts:
         part.index = index
     try:

@@ -1,5 +1,6 @@
 """timm's attention on mixed-scale tokens: it asks the token layout what to attend to."""
 
+import torch
 from timm.layers import Attention
 from torch import Tensor
 
@@ -33,6 +34,7 @@ class MixedScaleAttention(Attention):
         return self.proj_drop(self.proj(x if gate is None else x * gate))
 
 
+@torch.compiler.disable  # a graph would be made anew for every list of lengths; the linear layers around it compile
 def attend(q: Tensor, k: Tensor, v: Tensor, index: TokenIndex) -> Tensor:
     """Attention within each image of a batch, whatever its layout.
 

@@ -14,7 +14,7 @@ from ..checkpoints import load_vit, resize_pos_embed
 from ..drop_path import ImageDropPath, announced_index
 from ..gates import BaseGate, GateOutput
 from ..registry import MODELS
-from ..tokens import Layout, MixedTokens, TokenGrid, build_index, embed_patches, pad_to_multiple, position_table
+from ..tokens import Layout, MixedTokens, TokenGrid, TokenIndex, build_index, embed_patches, pad_to_multiple, position_table
 from ..tokens.index import INDEX_TYPES
 from .timm_vit import build_timm_vit
 from .trace import record
@@ -172,6 +172,15 @@ class MSViT(nn.Module):
             )
         return TokenGrid(images.shape[-2], images.shape[-1], self.patch_size, self.coarse_patch_size)
 
+    def compile_blocks(self, **options: Any) -> None:
+        """Compile the transformer blocks in place, once for all token counts; for GPUs, whose launches cost time at batch 1.
+
+        Args:
+            **options: of `torch.compile`.
+        """
+        for block in self.blocks:
+            block.compile(**{'dynamic': True, **options})
+
     def pop_gate_losses(self) -> dict[str, Tensor]:
         """Hand over what the last training forward pass left for the optimiser and the log, once.
 
@@ -300,9 +309,9 @@ def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -
         state[name] = resize_pos_embed(state[name], net.native_shape, (side, side), num_prefix=num_prefix)
 
 
-def _run_block(block: nn.Module, x: Tensor, index: Any) -> Tensor:
+def _run_block(block: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
     with announced_index(block, index):
-        return block(x, attn_mask=index)
+        return block(x, attn_mask=None if index.is_plain else index)
 
 
 def _build(module: nn.Module | dict[str, Any] | None, **defaults: Any) -> Any:

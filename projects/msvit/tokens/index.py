@@ -88,6 +88,11 @@ class TokenIndex(ABC):
         return index
 
     @property
+    def is_plain(self) -> bool:
+        """Whether plain attention over the batch dimension serves: one image in each, every key counts once."""
+        return self.key_weight is None and (self.segments is None or self.batch_size == 1)
+
+    @property
     @abstractmethod
     def has_absent(self) -> bool:
         """Whether tokens that are absent may lie in memory."""
