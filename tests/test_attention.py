@@ -210,10 +210,10 @@ def test_kernels_of_the_gpu_agree_with_the_cpu(biased, dtype):
 def test_gradients_of_present_weights_on_the_gpu(dtype):
     *row, bias, segments = packed_row()
     exact = [*(x.double().requires_grad_() for x in row), bias.exp().double().requires_grad_()]
-    weighted_attention(*exact, segments, has_absent=False).square().sum().backward()
+    weighted_attention(*exact, segments, present=LENGTHS).square().sum().backward()
     *row, bias, segments = packed_row('cuda')
     inputs = [*(x.to(dtype).requires_grad_() for x in row), bias.exp().requires_grad_()]
-    weighted_attention(*inputs, segments, has_absent=False).float().square().sum().backward()
+    weighted_attention(*inputs, segments, present=LENGTHS).float().square().sum().backward()
     tolerance = 1e-4 if dtype == torch.float32 else 5e-2
     for ours, wanted in zip(inputs, exact, strict=True):
         assert (ours.grad.cpu().double() - wanted.grad).abs().max() < tolerance * wanted.grad.abs().max()
@@ -237,3 +237,22 @@ def test_with_every_token_present_this_is_timms_attention(options, layout, pertu
     assert torch.equal(ours(plain), timms(plain))  # without an index
     with torch.autocast('cpu', torch.bfloat16):
         assert_relative(ours(x, attn_mask=index).float(), ours(x.double().float(), attn_mask=index).float())
+
+
+@pytest.mark.parametrize('present', [[7, 7], [7, 4], [1, 3]])
+@pytest.mark.parametrize('count', [1.0, 4.0])
+def test_knowing_which_tokens_lead_changes_no_gradient(present, count):
+    """Trimmed layouts: the outputs of absent tokens are not read."""
+    inputs = [x.detach().requires_grad_() for x in draw()]
+    row = torch.arange(7)
+    weight = torch.stack([count * (row < n) for n in present]).double().requires_grad_()
+    read = (row < torch.tensor(present)[:, None]).double()[..., None, None]
+    upstream = torch.randn(2, 7, 3, 4, dtype=torch.float64) * read
+    for segments in (None, Segments([7, 7], torch.tensor([0, 7, 14], dtype=torch.int32))):
+        tensors = [x if segments is None else x.flatten(0, 1).unsqueeze(0) for x in (*inputs, weight)]
+        grads = [
+            torch.autograd.grad(weighted_attention(*tensors, segments, known), (*inputs, weight), upstream.view_as(tensors[0]))
+            for known in (None, present)
+        ]
+        for ours, expected in zip(*grads, strict=True):
+            torch.testing.assert_close(ours, expected)

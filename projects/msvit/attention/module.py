@@ -45,4 +45,4 @@ def attend(q: Tensor, k: Tensor, v: Tensor, index: TokenIndex) -> Tensor:
     Returns:
         The shape of ``q``.
     """
-    return weighted_attention(q, k, v, index.key_weight, index.segments, index.has_absent)
+    return weighted_attention(q, k, v, index.key_weight, index.segments, index.present)

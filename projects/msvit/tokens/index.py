@@ -97,6 +97,11 @@ class TokenIndex(ABC):
     def has_absent(self) -> bool:
         """Whether tokens that are absent may lie in memory."""
 
+    @property
+    def present(self) -> list[int] | None:
+        """Tokens of each image that are present, prefix included, where these lead the image's; None where they do not."""
+        return None
+
     @abstractmethod
     def _arrange(self) -> None:
         """Find where each token lies in memory, prefix tokens aside."""
@@ -181,11 +186,10 @@ class TrimmedIndex(MaskedIndex):
     layout = 'trimmed'
 
     def _arrange(self) -> None:
-        longest, shortest = torch.stack((self.counts.max(), self.counts.min())).tolist()
-        self._ragged = longest != shortest
+        self._counts = self.counts.tolist()  # the one wait for the GPU
         # stable: tokens keep the order of the candidates, coarse before fine
         order = torch.sort(self.active, dim=1, descending=True, stable=True).indices
-        self._kept = order[:, :longest]
+        self._kept = order[:, : max(self._counts)]
         self._position = torch.argsort(order, dim=1)
 
     def select(self, candidates: Tensor) -> Tensor:
@@ -196,7 +200,11 @@ class TrimmedIndex(MaskedIndex):
 
     @property
     def has_absent(self) -> bool:
-        return self._ragged
+        return len(set(self._counts)) > 1
+
+    @property
+    def present(self) -> list[int]:
+        return [self.num_prefix + count for count in self._counts]
 
 
 class PackedIndex(TokenIndex):
@@ -228,6 +236,10 @@ class PackedIndex(TokenIndex):
     @property
     def segments(self) -> Segments:
         return self._segments
+
+    @property
+    def present(self) -> list[int]:
+        return self._segments.lengths
 
     def select(self, candidates: Tensor) -> Tensor:
         return candidates.flatten(0, 1)[self._rows].unsqueeze(0)
