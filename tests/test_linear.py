@@ -2,15 +2,17 @@
 
 import copy
 import platform
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
+from timm.layers import Mlp
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from msvit.linear import Linear, adopt_linears, linear
+from msvit.linear import GeluMlp, Linear, adopt_linears, linear, linear_gelu
 
 SHAPES = [(1, 600, 384, 1536), (3, 7, 256, 64), (1, 1, 8, 4)]  # batch, rows, in, out
 ON_X86 = platform.machine().lower() in ('x86_64', 'amd64') and torch.backends.mkldnn.is_available()
@@ -96,6 +98,35 @@ def test_exporters_see_an_ordinary_linear_layer():
     with torch.no_grad():
         graph = torch.export.export(Linear(512, 512).eval(), (torch.randn(200, 512),)).graph
     assert [str(node.target) for node in graph.nodes if node.op == 'call_function'] == ['aten.linear.default']
+
+
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('shape', SHAPES)
+def test_gelu_in_one_pass(shape, training, assert_relative):
+    x, weight, bias = (tensor.requires_grad_(training) for tensor in draw(*shape))
+    assert_relative(linear_gelu(x, weight, bias), F.gelu(F.linear(x, weight, bias)))
+
+
+@pytest.mark.parametrize(
+    ('options', 'kind'),
+    [
+        ({}, GeluMlp),
+        (dict(norm_layer=nn.LayerNorm, bias=False), GeluMlp),
+        (dict(act_layer=partial(nn.GELU, approximate='tanh')), Mlp),
+        (dict(act_layer=nn.ReLU), Mlp),
+        (dict(use_conv=True), Mlp),
+    ],
+)
+def test_timms_mlp_is_adopted_where_it_is_gelus(options, kind, perturb, assert_relative):
+    net = perturb(nn.Sequential(Mlp(64, 256, **options), nn.Identity())).eval()
+    before, parameters = copy.deepcopy(net), dict(net.named_parameters())
+    x = torch.randn(2, 64, 20, 30) if options.get('use_conv') else torch.randn(2, 600, 64)
+    adopt_linears(net)
+    assert type(net[0]) is kind
+    assert all(parameter is parameters[name] for name, parameter in net.named_parameters())
+    assert list(net.state_dict()) == list(before.state_dict())
+    with torch.no_grad():
+        assert_relative(net(x), before(x))
 
 
 def test_adoption_keeps_parameters_and_names():

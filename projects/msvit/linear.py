@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from timm.layers import Mlp
 from torch import Tensor, nn
 from torch.overrides import has_torch_function
 from torch.utils.flop_counter import mm_flop, register_flop_formula
@@ -35,6 +36,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.linear(x, weight, bias)
 
 
+def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``F.gelu(linear(x, weight, bias))``, where oneDNN serves in one pass over the memory."""
+    if _onednn_serves(x, weight, bias):
+        return _onednn_linear(x, weight, bias, 'gelu', [], 'none')
+    return F.gelu(F.linear(x, weight, bias))
+
+
 class Linear(nn.Linear):
     """``nn.Linear`` by `linear`."""
 
@@ -42,18 +50,40 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+class GeluMlp(Mlp):
+    """timm's ``Mlp`` whose first layer and GELU are one `linear_gelu`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.drop1(linear_gelu(x, self.fc1.weight, self.fc1.bias))
+        return self.drop2(self.fc2(self.norm(x)))
+
+
 def adopt_linears(module: nn.Module, kinds: tuple[type[nn.Linear], ...] = (nn.Linear,)) -> None:
-    """Put a `Linear` with the same parameters in the place of every linear layer within a module.
+    """Put a `Linear` in the place of every linear layer within a module and a `GeluMlp` in that of timm's GELU ``Mlp``.
+
+    Parameters and their names stay.
 
     Args:
         module: is changed.
-        kinds: the exact types to replace; subclasses may do more than a product, so they stay.
+        kinds: the exact types to replace by `Linear`; subclasses may do more than a product, so they stay.
     """
     for name, layer in list(module.named_modules()):
         if name and type(layer) in kinds:
             twin = Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device='meta')
             twin.weight, twin.bias = layer.weight, layer.bias
             module.set_submodule(name, twin)
+    for name, layer in list(module.named_modules()):
+        if name and _is_gelu_mlp(layer):
+            twin = GeluMlp(layer.fc1.in_features, device='meta')
+            for part, child in layer.named_children():
+                setattr(twin, part, child)
+            module.set_submodule(name, twin)
+
+
+def _is_gelu_mlp(layer: nn.Module) -> bool:
+    return (
+        type(layer) is Mlp and type(layer.fc1) is Linear and isinstance(layer.act, nn.GELU) and layer.act.approximate == 'none'
+    )
 
 
 def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:

@@ -8,7 +8,8 @@ from ..tokens import TokenGrid
 
 
 class Macs(NamedTuple):
-    """Multiply-accumulates of each image, (B,) float tensors; norms, activations and softmax are not counted, as is usual.
+    """Multiply-accumulates of each image, (B,) float tensors; norms, activations and softmax are not counted, as is usual, and
+    neither is the resizing of position embeddings, which a batch does once.
 
     Args:
         gate: deciding the scale of every region.
