@@ -20,7 +20,7 @@ MODELS = Registry(
     'model',
     parent=MMENGINE_MODELS,
     scope='msvit',
-    locations=['msvit.gates', 'msvit.backbones', 'msvit.necks', 'msvit.decode_heads', 'msvit.losses'],
+    locations=['msvit.gates', 'msvit.backbones', 'msvit.necks', 'msvit.decode_heads', 'msvit.segmentors', 'msvit.losses'],
 )
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='msvit', locations=['msvit.datasets'])
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='msvit', locations=['msvit.datasets'])
