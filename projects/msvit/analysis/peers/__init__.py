@@ -1,0 +1,5 @@
+"""Other ways to spend fewer tokens, which mixed-scale tokens are measured against."""
+
+from .tome import ToMe, apply_tome, r_for_macs, tome_macs
+
+__all__ = ['ToMe', 'apply_tome', 'r_for_macs', 'tome_macs']
