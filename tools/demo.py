@@ -117,11 +117,13 @@ def look_at_regions(model: nn.Module, dataset: torch.utils.data.Dataset) -> Fine
     return fine_share(torch.cat(masks), torch.cat(foregrounds))
 
 
+@torch.inference_mode()
 def time_ratio(models: dict[str, nn.Module], inputs: list[torch.Tensor]) -> float:
     """How many times faster the mixed twin is, image in, logits out, one image at a time."""
-    runs = [lambda model=models[name]: [model(image, mode='tensor') for image in inputs] for name in ('dense', 'mixed')]
-    dense, mixed = interleaved_medians(runs)
-    return dense / mixed
+    twins = {name: models[name] for name in ('dense', 'mixed')}
+    runs = {name: lambda model=model: [model(image, mode='tensor') for image in inputs] for name, model in twins.items()}
+    seconds = interleaved_medians(runs)
+    return seconds['dense'] / seconds['mixed']
 
 
 @torch.inference_mode()

@@ -48,8 +48,10 @@ def main(argv: list[str] | None = None) -> None:
     dataset = DATASETS.build(configs[1].test_dataloader.dataset)
     chosen = torch.linspace(0, len(dataset) - 1, min(args.images, len(dataset))).long().tolist()
     inputs = [second.data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in chosen]
-    runs = [lambda model=model: [model(image, mode='tensor') for image in inputs] for model in (first, second)]
-    seconds = [median / len(inputs) for median in interleaved_medians(runs, rounds=args.rounds, warm_up=1)]
+    models = dict(first=first, second=second)
+    runs = {name: lambda model=model: [model(image, mode='tensor') for image in inputs] for name, model in models.items()}
+    with torch.inference_mode():
+        seconds = [median / len(inputs) for median in interleaved_medians(runs, args.rounds, warm_up=1).values()]
     figures = dict(first=args.first[0], second=args.second[0], seconds_per_image=seconds, speedup=seconds[0] / seconds[1])
     figures.update(images=len(inputs), rounds=args.rounds, threads=torch.get_num_threads(), torch=torch.__version__)
     table = Table('', 'ms per image', 'times faster', title=f'{len(inputs)} images, {figures["threads"]} CPU threads')
