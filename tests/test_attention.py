@@ -19,6 +19,10 @@ def reference(q: Tensor, k: Tensor, v: Tensor, weight: Tensor) -> Tensor:
     return ((weighted @ v) / weighted.sum(dim=-1, keepdim=True)).transpose(1, 2)
 
 
+def attention(q: Tensor, k: Tensor, v: Tensor, *options) -> Tensor:
+    return weighted_attention(torch.stack((q, k, v), dim=2), *options)
+
+
 def draw(batch: int = 2, heads: int = 3, length: int = 7, width: int = 4, dtype=torch.float64, scale: float = 1.0):
     generator = torch.Generator().manual_seed(0)
     q, k, v = torch.randn(3, batch, length, heads, width, generator=generator, dtype=dtype) * scale
@@ -50,7 +54,7 @@ def test_forward_and_backward_are_the_reference(row, dtype, tolerance, assert_re
     exact = [*draw(scale=0.7), weight_of(row)]  # no absent key reaches the limit of the gradient
     inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in exact]
     upstream = torch.randn(2, 7, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    expected, actual = reference(*exact), weighted_attention(*inputs)
+    expected, actual = reference(*exact), attention(*inputs)
     assert actual.dtype == dtype
     assert_relative(actual.double(), expected, tolerance)
     expected_grads = torch.autograd.grad(expected, exact, upstream)
@@ -65,11 +69,11 @@ def test_forward_and_backward_are_the_reference(row, dtype, tolerance, assert_re
 def test_weights_that_nothing_trains_give_the_same(row, assert_relative):
     q, k, v = draw(dtype=torch.float32)
     weight = weight_of(row, torch.float32)
-    trained = weighted_attention(q, k, v, weight)
-    plain = weighted_attention(q, k, v, weight.detach())
+    trained = attention(q, k, v, weight)
+    plain = attention(q, k, v, weight.detach())
     assert_relative(plain, trained)
     with torch.no_grad():
-        assert_relative(weighted_attention(q, k, v, weight), trained)
+        assert_relative(attention(q, k, v, weight), trained)
     upstream = torch.randn_like(trained)
     grads = zip(
         torch.autograd.grad(plain, (q, k, v), upstream), torch.autograd.grad(trained, (q, k, v), upstream), strict=True
@@ -80,7 +84,7 @@ def test_weights_that_nothing_trains_give_the_same(row, assert_relative):
 
 def test_no_weight_is_plain_attention(assert_relative):
     q, k, v = draw(dtype=torch.float32)
-    assert_relative(weighted_attention(q, k, v), reference(q, k, v, torch.ones(2, 7)))
+    assert_relative(attention(q, k, v), reference(q, k, v, torch.ones(2, 7)))
 
 
 @pytest.mark.parametrize('query', [0, 3])
@@ -88,7 +92,7 @@ def test_the_closed_formula(query):
     """dy_q / dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp, at absent keys too."""
     q, k, v = draw(batch=1, heads=1)
     weight = torch.tensor([WEIGHTS['some absent']], dtype=torch.float64).requires_grad_()
-    y = weighted_attention(q, k, v, weight)[0, query, 0]
+    y = attention(q, k, v, weight)[0, query, 0]
     z = (q[0, query, 0] @ k[0, :, 0].T / 2).exp()
     expected = z[:, None] * (v[0, :, 0] - y) / (weight[0] * z).sum()
     for channel in range(4):
@@ -103,7 +107,7 @@ def test_large_scores_stay_finite(dtype):
     with torch.no_grad():
         q *= 400 / torch.einsum('bqhd,bkhd->bhqk', q, k).abs().max()  # scores up to 200 after the division by sqrt(4)
     weight = weight_of(WEIGHTS['some absent'], dtype)
-    y = weighted_attention(q, k, v, weight)
+    y = attention(q, k, v, weight)
     y.sum().backward()
     expected = reference(*(tensor.detach().double() for tensor in (q, k, v, weight)))
     torch.testing.assert_close(y.double(), expected, atol=1e-3, rtol=1e-3)
@@ -114,7 +118,7 @@ def test_an_overwhelming_absent_key_stays_out_and_its_gradient_within_limits():
     q, k, v = torch.ones(1, 2, 1, 4), torch.zeros(1, 2, 1, 4), torch.tensor([[[[1.0] * 4], [[100.0] * 4]]])
     k[0, 1] = 100  # a score of 200 for the absent key
     weight = torch.tensor([[1.0, 0.0]], requires_grad=True)
-    y = weighted_attention(q, k, v, weight)
+    y = attention(q, k, v, weight)
     assert torch.equal(y, torch.ones(1, 2, 1, 4))
     y.sum().backward()
     channels_and_queries, limit = 8, torch.tensor(3.0).exp()
@@ -126,7 +130,7 @@ def test_bfloat16(row):
     exact = [*draw(), weight_of(row)]
     inputs = [tensor.detach().bfloat16().requires_grad_() for tensor in exact[:3]] + [weight_of(row, torch.float32)]
     upstream = torch.randn(2, 7, 3, 4, dtype=torch.float64)
-    actual, expected = weighted_attention(*inputs), reference(*exact)
+    actual, expected = attention(*inputs), reference(*exact)
     assert actual.dtype == torch.bfloat16
     torch.testing.assert_close(actual.double(), expected, atol=0.05, rtol=0.05)
     grads = torch.autograd.grad(actual, inputs, upstream.bfloat16())
@@ -138,7 +142,7 @@ def test_bfloat16(row):
 
 def test_a_second_derivative_is_refused_aloud():
     q, k, v = draw()
-    y = weighted_attention(q, k, v, weight_of(WEIGHTS['relaxed']))
+    y = attention(q, k, v, weight_of(WEIGHTS['relaxed']))
     (grad,) = torch.autograd.grad(y.square().sum(), q, create_graph=True)
     with pytest.raises(RuntimeError, match='once_differentiable'):
         grad.sum().backward()
@@ -149,7 +153,7 @@ def test_a_packed_row_keeps_images_apart(weighted, assert_relative):
     lengths = [3, 1, 5]
     q, k, v = draw(batch=1, length=9, dtype=torch.float32)
     weight = torch.tensor([[1.0, 4, 0, 1, 2, 0, 1, 1, 4]]).requires_grad_() if weighted else None
-    packed = weighted_attention(q, k, v, weight, Segments(lengths, torch.tensor([0, 3, 4, 9], dtype=torch.int32)))
+    packed = attention(q, k, v, weight, Segments(lengths, torch.tensor([0, 3, 4, 9], dtype=torch.int32)))
     parts = []
     for start, length in zip((0, 3, 4), lengths, strict=True):
         part = slice(start, start + length)
@@ -210,10 +214,10 @@ def test_kernels_of_the_gpu_agree_with_the_cpu(biased, dtype):
 def test_gradients_of_present_weights_on_the_gpu(dtype):
     *row, bias, segments = packed_row()
     exact = [*(x.double().requires_grad_() for x in row), bias.exp().double().requires_grad_()]
-    weighted_attention(*exact, segments, present=LENGTHS).square().sum().backward()
+    attention(*exact, segments, LENGTHS).square().sum().backward()
     *row, bias, segments = packed_row('cuda')
     inputs = [*(x.to(dtype).requires_grad_() for x in row), bias.exp().requires_grad_()]
-    weighted_attention(*inputs, segments, present=LENGTHS).float().square().sum().backward()
+    attention(*inputs, segments, LENGTHS).float().square().sum().backward()
     tolerance = 1e-4 if dtype == torch.float32 else 5e-2
     for ours, wanted in zip(inputs, exact, strict=True):
         assert (ours.grad.cpu().double() - wanted.grad).abs().max() < tolerance * wanted.grad.abs().max()
@@ -251,7 +255,7 @@ def test_knowing_which_tokens_lead_changes_no_gradient(present, count):
     for segments in (None, Segments([7, 7], torch.tensor([0, 7, 14], dtype=torch.int32))):
         tensors = [x if segments is None else x.flatten(0, 1).unsqueeze(0) for x in (*inputs, weight)]
         grads = [
-            torch.autograd.grad(weighted_attention(*tensors, segments, known), (*inputs, weight), upstream.view_as(tensors[0]))
+            torch.autograd.grad(attention(*tensors, segments, known), (*inputs, weight), upstream.view_as(tensors[0]))
             for known in (None, present)
         ]
         for ours, expected in zip(*grads, strict=True):

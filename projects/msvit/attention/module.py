@@ -2,7 +2,7 @@
 
 import torch
 from timm.layers import Attention
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..tokens import TokenIndex
 from .weighted import weighted_attention
@@ -28,21 +28,23 @@ class MixedScaleAttention(Attention):
         if not isinstance(attn_mask, TokenIndex):
             return super().forward(x, attn_mask=attn_mask, is_causal=is_causal)
         gate = self.gate(x).sigmoid() if self.gate is not None else None
-        q, k, v = self.qkv(x).unflatten(-1, (3, self.num_heads, self.head_dim)).unbind(2)
-        x = attend(self.q_norm(q), self.k_norm(k), v, attn_mask)
-        x = self.norm(x.flatten(2))
+        qkv = self.qkv(x).unflatten(-1, (3, self.num_heads, self.head_dim))
+        if not isinstance(self.q_norm, nn.Identity):
+            q, k, v = qkv.unbind(2)
+            qkv = torch.stack((self.q_norm(q), self.k_norm(k), v), dim=2)
+        x = self.norm(attend(qkv, attn_mask).flatten(2))
         return self.proj_drop(self.proj(x if gate is None else x * gate))
 
 
 @torch.compiler.disable  # a graph would be made anew for every list of lengths; the linear layers around it compile
-def attend(q: Tensor, k: Tensor, v: Tensor, index: TokenIndex) -> Tensor:
+def attend(qkv: Tensor, index: TokenIndex) -> Tensor:
     """Attention within each image of a batch, whatever its layout.
 
     Args:
-        q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
+        qkv: queries, keys and values, (B, N, 3, heads, d), or (1, sum N_b, 3, heads, d) for a packed row.
         index: where the tokens lie and how often each counts as a key.
 
     Returns:
-        The shape of ``q``.
+        (B, N, heads, d) or (1, sum N_b, heads, d).
     """
-    return weighted_attention(q, k, v, index.key_weight, index.segments, index.present)
+    return weighted_attention(qkv, index.key_weight, index.segments, index.present)

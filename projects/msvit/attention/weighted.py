@@ -15,9 +15,7 @@ _MAX_EXPONENT = 3.0
 
 
 def weighted_attention(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
+    qkv: Tensor,
     weight: Tensor | None = None,
     segments: Segments | None = None,
     present: Sequence[int] | None = None,
@@ -28,55 +26,67 @@ def weighted_attention(
     where it is 0: dy_q/dw_i = z_qi (v_i - y_q) / sum_p w_p z_qp, there with z_qi limited to 20 times that sum.
 
     Args:
-        q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
+        qkv: queries, keys and values, (B, N, 3, heads, d), or (1, sum N_b, 3, heads, d) for a packed row.
         weight: (B, N) or (1, sum N_b), not negative, at least one positive per image; None for all ones.
         segments: the images of a packed row; None where images lie in the batch dimension.
         present: B figures, if it is known that of each image the first so many tokens have positive weights and that
             nobody reads the output of the others, of weight 0: the backward pass then skips what they leave at 0.
 
     Returns:
-        The shape of ``q``.
+        (B, N, heads, d) or (1, sum N_b, heads, d).
     """
     trains = weight is not None and torch.is_grad_enabled() and weight.requires_grad
     # Where every weight is positive, log(weight) has a usable gradient: on a GPU the kernels' own backward pass brings it.
-    if trains and not (q.is_cuda and segments is not None):
-        return _WeightedAttention.apply(q, k, v, weight, segments, present)
-    return fused_attention(q, k, v, None if weight is None else weight.log(), segments)
+    if trains and not (qkv.is_cuda and segments is not None):
+        return _WeightedAttention.apply(qkv, weight, segments, present)
+    return fused_attention(*qkv.unbind(2), None if weight is None else weight.log(), segments)
 
 
 class _WeightedAttention(torch.autograd.Function):
     """Fused attention forward; a backward pass of its own, since log(weight) has no usable gradient at weight 0."""
 
     @staticmethod
-    def forward(
-        ctx,
-        q: Tensor,
-        k: Tensor,
-        v: Tensor,
-        weight: Tensor,
-        segments: Segments | None,
-        present: Sequence[int] | None,
-    ) -> Tensor:
-        y = fused_attention(q, k, v, weight.log(), segments)
-        ctx.save_for_backward(q, k, v, weight, y)
+    def forward(ctx, qkv: Tensor, weight: Tensor, segments: Segments | None, present: Sequence[int] | None) -> Tensor:
+        y = fused_attention(*qkv.unbind(2), weight.log(), segments)
+        ctx.save_for_backward(qkv, weight, y)
         ctx.segments, ctx.present = segments, present
         return y
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad_y: Tensor) -> tuple[Tensor | None, ...]:
-        tensors = (*ctx.saved_tensors, grad_y)
-        if grad_y.is_cuda:  # launches cost more there than memory
-            return *_grads(*tensors), None, None
-        # image by image, which keeps the (heads, N, N) matrices in the cache
-        grads = [torch.empty_like(x, memory_format=torch.contiguous_format) for x in tensors[:4]]
-        present = ctx.present or [None] * len(ctx.segments.lengths if ctx.segments else grad_y)
-        for image, own, leading in zip(_images(tensors, ctx.segments), _images(grads, ctx.segments), present, strict=True):
-            parts = _grads(*image) if leading is None else _grads_of_leading(*image, leading)
-            for target, part in zip(own, parts, strict=True):
-                target[: len(part)].copy_(part)
-                target[len(part) :] = 0
-        return *grads, None, None
+        qkv, weight, y = ctx.saved_tensors
+        dtype = torch.promote_types(qkv.dtype, torch.float32)
+        q, k, v = (x.to(dtype) for x in qkv.unbind(2))
+        grad_y, scale = grad_y.to(dtype), q.shape[-1] ** -0.5
+        drop = (grad_y * y).sum(dim=-1, keepdim=True)
+        tensors = (q, k * scale, v, weight.to(dtype), grad_y, drop)
+        grad_qkv = torch.empty_like(qkv, dtype=dtype, memory_format=torch.contiguous_format)
+        grads = (*grad_qkv.unbind(2), torch.empty_like(tensors[3]))
+        if qkv.is_cuda:  # launches cost more there than memory
+            _store(grads, _grads_of_batch(*tensors))
+        else:
+            _image_by_image(tensors, grads, ctx.segments, ctx.present)
+        grads[1].mul_(scale)
+        return grad_qkv.to(qkv.dtype), grads[3].to(weight.dtype), None, None
+
+
+def _image_by_image(
+    tensors: Sequence[Tensor], grads: Sequence[Tensor], segments: Segments | None, present: Sequence[int] | None
+) -> None:
+    """Find the gradients with the (heads, N, N) matrices of one image at a time, which stay in the cache."""
+    images, targets = _images(tensors, segments), _images(grads, segments)
+    for image, target, leading in zip(images, targets, present or [None] * len(images), strict=True):
+        _store(target, _grads_of_batch(*image) if leading is None else _grads_of_leading(*image, leading))
+
+
+def _store(targets: Sequence[Tensor], parts: Sequence[Tensor]) -> None:
+    """Copy, and fill with 0 what a part lacks at the end."""
+    for target, part in zip(targets, parts, strict=True):
+        if len(part) < len(target):
+            target[len(part) :] = 0
+            target = target[: len(part)]
+        target.copy_(part)
 
 
 def _images(tensors: Sequence[Tensor], segments: Segments | None) -> list[tuple[Tensor, ...]]:
@@ -85,50 +95,52 @@ def _images(tensors: Sequence[Tensor], segments: Segments | None) -> list[tuple[
     return list(zip(*parts, strict=True))
 
 
-def _grads(q: Tensor, k: Tensor, v: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor) -> tuple[Tensor, ...]:
-    """Gradients of `weighted_attention` by q, k, v (..., N, heads, d) and weight (..., N)."""
-    qs, ks, vs, ys, dy, w, scale = _prepare(q, k, v, y, grad_y, weight)
+def _grads_of_batch(q: Tensor, k: Tensor, v: Tensor, w: Tensor, dy: Tensor, drop: Tensor) -> tuple[Tensor, ...]:
+    """Gradients of `weighted_attention`.
+
+    Args:
+        q, k, v: (..., N, heads, d), k already divided by sqrt(d).
+        w: (..., N), the weights.
+        dy: (..., N, heads, d), the output's gradient.
+        drop: (..., N, heads, 1), dy . y.
+
+    Returns:
+        The gradients by q, k (to be divided by sqrt(d)), v and w.
+    """
+    q, k, v, dy, drop = (x.transpose(-3, -2) for x in (q, k, v, dy, drop))
     w = w[..., None, None, :]
-    z = qs @ ks.mT
+    z = q @ k.mT
     z -= torch.logsumexp(z + w.log(), dim=-1, keepdim=True)
     z.clamp_(max=_MAX_EXPONENT).exp_()  # z_qi / sum_p w_p z_qp
-    dz = dy @ vs.mT
-    dz -= (dy * ys).sum(dim=-1, keepdim=True)
+    dz = dy @ v.mT
+    dz -= drop
     dz *= z
     dw = dz.sum(dim=(-3, -2))
     dz *= w
     z *= w
-    return *_heads_last(dz @ ks * scale, dz.mT @ qs, z.mT @ dy), dw
+    return *(grad.transpose(-3, -2) for grad in (dz @ k, dz.mT @ q, z.mT @ dy)), dw
 
 
-def _grads_of_leading(
-    q: Tensor, k: Tensor, v: Tensor, weight: Tensor, y: Tensor, grad_y: Tensor, n: int
-) -> tuple[Tensor, ...]:
-    """The same for one image whose first n tokens alone have positive weights and read outputs: q, k, v (n, heads, d)."""
-    qs, ks, vs, ys, dy, w, scale = _prepare(q, k, v, y, grad_y, weight)
-    qs, ys, dy = qs[:, :n], ys[:, :n], dy[:, :n]
-    dz = torch.baddbmm((dy * ys).sum(dim=-1, keepdim=True), dy, vs.mT, beta=-1)
-    scores = torch.baddbmm(w[:n].log()[None, None], qs, ks[:, :n].mT)
-    if n == len(weight):
-        share, dw = scores.softmax(dim=-1), weight.new_empty(0)
+def _grads_of_leading(q: Tensor, k: Tensor, v: Tensor, w: Tensor, dy: Tensor, drop: Tensor, n: int) -> tuple[Tensor, ...]:
+    """The same of one image, whose first n tokens alone have positive weights and outputs that are read.
+
+    Returns:
+        The gradients by q, k, v (n, heads, d), beyond which they are 0, and by w (N,).
+    """
+    q, k, v, dy, drop = (x.transpose(0, 1) for x in (q, k, v, dy, drop))
+    absent, k = k[:, n:], k[:, :n]
+    q, dy = q[:, :n], dy[:, :n]
+    dz = torch.baddbmm(drop[:, :n], dy, v.mT, beta=-1)
+    scores = torch.baddbmm(w[:n].log(), q, k.mT)
+    if n == len(w):
+        share = scores.softmax(dim=-1)
+        dz.mul_(share)
+        dw = dz.sum(dim=(0, 1)) / w
     else:
         log_partition = torch.logsumexp(scores, dim=-1, keepdim=True)
         share = scores.sub_(log_partition).exp_()
-        absent = torch.baddbmm(log_partition, qs, ks[:, n:].mT, beta=-1)
-        dw = absent.clamp_(max=_MAX_EXPONENT).exp_().mul_(dz[:, :, n:]).sum(dim=(0, 1))
-        dz = dz[:, :, :n]
-    dz = share * dz
-    dw = torch.cat((dz.sum(dim=(0, 1)) / w[:n], dw))
-    return *_heads_last(torch.bmm(dz, ks[:, :n]) * scale, torch.bmm(dz.mT, qs), torch.bmm(share.mT, dy)), dw
-
-
-def _prepare(q: Tensor, k: Tensor, v: Tensor, y: Tensor, grad_y: Tensor, weight: Tensor) -> tuple:
-    """Heads first, at least single precision, q scaled; then the weight and the scale."""
-    dtype = torch.promote_types(q.dtype, torch.float32)
-    scale = q.shape[-1] ** -0.5
-    q, k, v, y, grad_y = (x.to(dtype).transpose(-3, -2) for x in (q, k, v, y, grad_y))
-    return q * scale, k, v, y, grad_y, weight.to(dtype), scale
-
-
-def _heads_last(*grads: Tensor) -> tuple[Tensor, ...]:
-    return tuple(grad.transpose(-3, -2) for grad in grads)
+        z = torch.baddbmm(log_partition, q, absent.mT, beta=-1).clamp_(max=_MAX_EXPONENT).exp_()
+        dw = z.mul_(dz[:, :, n:]).sum(dim=(0, 1))
+        dz = share * dz[:, :, :n]
+        dw = torch.cat((dz.sum(dim=(0, 1)) / w[:n], dw))
+    return *(grad.transpose(0, 1) for grad in (torch.bmm(dz, k), torch.bmm(dz.mT, q), torch.bmm(share.mT, dy))), dw

@@ -91,8 +91,8 @@ def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
     """One of mmseg's ``TransformerEncoderLayer`` on tokens in any layout."""
     attention = layer.attn.attn
     qkv = linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
-    q, k, v = qkv.unflatten(-1, (3, attention.num_heads, -1)).unbind(2)
-    y = linear(attend(q, k, v, index).flatten(2), attention.out_proj.weight, attention.out_proj.bias)
+    qkv = qkv.unflatten(-1, (3, attention.num_heads, -1))
+    y = linear(attend(qkv, index).flatten(2), attention.out_proj.weight, attention.out_proj.bias)
     x = x + layer.attn.dropout_layer(layer.attn.proj_drop(y))
     return layer.ffn(layer.norm2(x), identity=x)
 
