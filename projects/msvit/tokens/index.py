@@ -126,9 +126,9 @@ class TokenIndex(ABC):
     def cell_tokens(self, tokens: Tensor) -> Tensor:
         """Tokens without prefix -> the token of every fine cell, (B, Nf, C): coarse tokens are replicated (section E.1)."""
 
+    @abstractmethod
     def select_shared(self, table: Tensor) -> Tensor:
-        """A table (Nc + Nf, ...) shared by all images, such as position embeddings -> its rows in this layout."""
-        return self.select(table.expand(self.batch_size, *table.shape))
+        """A table (Nc + Nf, C) shared by all images, such as position embeddings -> its rows in this layout."""
 
     def _key_weight(self, replicated: bool) -> Tensor | None:
         if self.gate is None and not replicated and not self.has_absent:
@@ -159,6 +159,9 @@ class MaskedIndex(TokenIndex):
 
     def select(self, candidates: Tensor) -> Tensor:
         return candidates
+
+    def select_shared(self, table: Tensor) -> Tensor:
+        return table.expand(self.batch_size, -1, -1)
 
     def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
         return torch.cat((prefix.expand(self.batch_size, -1, -1), tokens), dim=1)
@@ -194,6 +197,9 @@ class TrimmedIndex(MaskedIndex):
 
     def select(self, candidates: Tensor) -> Tensor:
         return _gather_rows(candidates, self._kept)
+
+    def select_shared(self, table: Tensor) -> Tensor:
+        return table.index_select(0, self._kept.flatten()).unflatten(0, self._kept.shape)
 
     def cell_tokens(self, tokens: Tensor) -> Tensor:
         return _gather_rows(tokens, self._position.gather(1, self._cell_candidates()))
@@ -242,7 +248,10 @@ class PackedIndex(TokenIndex):
         return self._segments.lengths
 
     def select(self, candidates: Tensor) -> Tensor:
-        return candidates.flatten(0, 1)[self._rows].unsqueeze(0)
+        return candidates.flatten(0, 1).index_select(0, self._rows).unsqueeze(0)
+
+    def select_shared(self, table: Tensor) -> Tensor:
+        return table.index_select(0, self._rows % len(table)).unsqueeze(0)
 
     def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
         if self.num_prefix == 0:
@@ -256,10 +265,12 @@ class PackedIndex(TokenIndex):
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.batch_size == 1:
             return x[:, : self.num_prefix], x[:, self.num_prefix :]
-        return x[0, self._prefix_rows], x[:, self._token_rows]
+        prefix = x[0].index_select(0, self._prefix_rows.flatten())
+        return prefix.unflatten(0, self._prefix_rows.shape), x.index_select(1, self._token_rows)
 
     def cell_tokens(self, tokens: Tensor) -> Tensor:
-        return tokens[0, self._position.gather(1, self._cell_candidates())]
+        position = self._position.gather(1, self._cell_candidates())
+        return tokens[0].index_select(0, position.flatten()).unflatten(0, position.shape)
 
     @property
     def has_absent(self) -> bool:
@@ -288,4 +299,6 @@ def build_index(
 
 
 def _gather_rows(x: Tensor, index: Tensor) -> Tensor:
-    return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
+    """x (B, N, C), index (B, L) -> (B, L, C)."""
+    rows = index + torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
+    return x.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, index.shape)
