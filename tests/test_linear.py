@@ -59,12 +59,13 @@ def test_equals_torch_on_views(rows, assert_relative):
     [
         (SHAPES[0], torch.no_grad, True),
         (SHAPES[0], torch.inference_mode, True),
-        (SHAPES[0], torch.enable_grad, False),
+        (SHAPES[0], torch.enable_grad, True),
         (SHAPES[0], lambda: torch.backends.mkldnn.flags(enabled=False), False),
         (SHAPES[2], torch.no_grad, False),
     ],
     ids=['no_grad', 'inference_mode', 'training', 'switched off', 'too small'],
 )
+@pytest.mark.filterwarnings('ignore:TF32 acceleration:UserWarning')
 def test_who_serves(shape, context, served):
     layer = Linear(shape[2], shape[3])
     with context(), torch.set_grad_enabled(context is torch.enable_grad), Operators() as ran:
@@ -72,13 +73,35 @@ def test_who_serves(shape, context, served):
     assert any('mkldnn' in name for name in ran.names) == served
 
 
-def test_gradients_are_torchs():
-    layer, x = Linear(512, 512), torch.randn(200, 512)
-    twin = nn.Linear(512, 512)
-    twin.load_state_dict(layer.state_dict())
-    layer(x).square().sum().backward()
-    twin(x).square().sum().backward()
-    assert torch.equal(layer.weight.grad, twin.weight.grad)
+@pytest.mark.parametrize('shape', SHAPES)
+@pytest.mark.parametrize('needed', ['xwb', 'wb', 'x', 'w'])
+def test_gradients_are_torchs(shape, needed, assert_relative):
+    inputs = [tensor.requires_grad_(name in needed) for name, tensor in zip('xwb', draw(*shape), strict=True)]
+    upstream = torch.randn(*shape[:2], shape[3])
+    wanted = [tensor for tensor in inputs if tensor.requires_grad]
+    grads = torch.autograd.grad(linear(*inputs), wanted, upstream)
+    for ours, theirs in zip(grads, torch.autograd.grad(F.linear(*inputs), wanted, upstream), strict=True):
+        assert_relative(ours, theirs)
+
+
+def test_second_derivatives_are_torchs(assert_relative):
+    x, weight, bias = (tensor.requires_grad_() for tensor in draw(*SHAPES[0]))
+
+    def penalty(function) -> torch.Tensor:
+        (grad,) = torch.autograd.grad(function(x, weight, bias).square().mean(), x, create_graph=True)
+        return torch.autograd.grad(grad.square().sum(), weight)[0]
+
+    assert_relative(penalty(linear), penalty(F.linear))
+
+
+@pytest.mark.filterwarnings('ignore:There is a performance drop:UserWarning')
+def test_gradients_of_each_sample(assert_relative):
+    x, weight, bias = draw(2, 200, 512, 256)
+
+    def grads(function) -> torch.Tensor:
+        return torch.func.vmap(torch.func.grad(lambda w, one: function(one, w, bias).square().mean()), (None, 0))(weight, x)
+
+    assert_relative(grads(linear), grads(F.linear))
 
 
 def test_autocast_takes_half_precision():

@@ -17,11 +17,11 @@ _onednn_linear: Any = getattr(torch.ops.mkldnn, '_linear_pointwise', None) if to
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.linear``; at inference on an x86 CPU in float32 by oneDNN, equal to rounding.
+    """``F.linear``; on an x86 CPU in float32 by oneDNN, equal to rounding.
 
     torch hands float32 products to MKL, which takes 10 to 25 % longer than oneDNN for the few hundred rows of a token
-    sequence. With gradients, under autocast, in `torch.compile` and in exporters this is ``F.linear`` itself, as it is
-    within ``torch.backends.mkldnn.flags(enabled=False)``.
+    sequence. Under autocast, in `torch.compile` and in exporters this is ``F.linear`` itself, as it is within
+    ``torch.backends.mkldnn.flags(enabled=False)``.
 
     Args:
         x: (..., in).
@@ -31,16 +31,43 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns:
         (..., out).
     """
-    if _onednn_serves(x, weight, bias):
-        return _onednn_linear(x, weight, bias, 'none', [], '')
-    return F.linear(x, weight, bias)
+    if not _onednn_serves(x, weight, bias):
+        return F.linear(x, weight, bias)
+    if _trains(x, weight, bias):
+        return _OnednnLinear.apply(x, weight, bias)
+    return _onednn_linear(x, weight, bias, 'none', [], '')
 
 
 def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.gelu(linear(x, weight, bias))``, where oneDNN serves in one pass over the memory."""
-    if _onednn_serves(x, weight, bias):
+    """``F.gelu(linear(x, weight, bias))``, at inference by oneDNN in one pass over the memory."""
+    if _onednn_serves(x, weight, bias) and not _trains(x, weight, bias):
         return _onednn_linear(x, weight, bias, 'gelu', [], 'none')
-    return F.gelu(F.linear(x, weight, bias))
+    return F.gelu(linear(x, weight, bias))
+
+
+class _OnednnLinear(torch.autograd.Function):
+    """oneDNN for the output and the input's gradient; the weight's, a product over all rows, MKL does as fast."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return _onednn_linear(x, weight, bias, 'none', [], '')
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        rows = grad.flatten(0, -2)
+        return (
+            linear(grad, weight.t()) if needs_x else None,
+            rows.t() @ x.flatten(0, -2) if needs_weight else None,
+            rows.sum(dim=0) if needs_bias else None,
+        )
 
 
 class Linear(nn.Linear):
@@ -54,6 +81,8 @@ class GeluMlp(Mlp):
     """timm's ``Mlp`` whose first layer and GELU are one `linear_gelu`."""
 
     def forward(self, x: Tensor) -> Tensor:
+        if type(self.fc1) is not Linear:  # adapted or quantised since
+            return super().forward(x)
         x = self.drop1(linear_gelu(x, self.fc1.weight, self.fc1.bias))
         return self.drop2(self.fc2(self.norm(x)))
 
@@ -93,13 +122,16 @@ def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         and _ON_X86
         and all(tensor.is_cpu and tensor.dtype == torch.float32 for tensor in tensors)
         and x.numel() * len(weight) >= _WORTHWHILE_MACS
-        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
         and torch.backends.mkldnn.enabled
         and not torch.is_autocast_enabled('cpu')
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
         and not has_torch_function(tensors)
     )
+
+
+def _trains(*tensors: Tensor | None) -> bool:
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 if _onednn_linear is not None:

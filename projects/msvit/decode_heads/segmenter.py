@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..attention import attend
 from ..drop_path import ImageDropPath, announced_index
-from ..linear import adopt_linears, linear, linear_gelu
+from ..linear import Linear, adopt_linears, linear, linear_gelu
 from ..registry import MODELS
 from ..tokens import MixedTokens, TokenIndex
 
@@ -78,6 +78,8 @@ class _GeluLayer(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         expand, _, drop = self
+        if type(expand) is not Linear:  # adapted or quantised since
+            return super().forward(x)
         return drop(linear_gelu(x, expand.weight, expand.bias))
 
 
