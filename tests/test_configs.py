@@ -57,7 +57,7 @@ def test_takes_a_training_step_and_infers(name):
         assert {'loss_gate_prior', 'loss_gate_hyperprior', 'fine_share', 'tokens'} <= set(losses)
         assert model.backbone.gate.mlp[0].weight.grad.abs().sum() > 0
 
-    model.eval()
+    model.eval().keep_logits = True
     prediction = model.test_step(dict(inputs=batch['inputs'][:1], data_samples=batch['data_samples'][:1]))[0]
     assert prediction.pred_sem_seg.data.shape == (1, *size)
     assert prediction.seg_logits.data.isfinite().all()

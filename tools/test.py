@@ -49,6 +49,8 @@ def enable_tta(cfg: Config) -> None:
     for key in ('tta_model', 'tta_pipeline'):
         if key not in cfg:
             raise ValueError(f'--tta needs {key} in the config, and it has none.')
+    if cfg.model.type == 'msvit.RaggedEncoderDecoder':
+        cfg.model.keep_logits = True  # augmented views are averaged before the decision
     cfg.model = cfg.tta_model | {'module': cfg.model}
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 

@@ -10,7 +10,7 @@ data_preprocessor = dict(
     size=(512, 512),
 )
 model = dict(
-    type='EncoderDecoder',
+    type='msvit.RaggedEncoderDecoder',
     data_preprocessor=data_preprocessor,
     backbone=dict(
         type='msvit.MSViT',

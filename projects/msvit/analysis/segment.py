@@ -99,9 +99,9 @@ class ImageSegmenter:
             labels=resize(labels, shape),
             fine_mask=decision.fine_mask[0, :rows, :columns].cpu().numpy(),
             input_shape=input_shape,
-            inputs=len(runs),
+            inputs=sum(len(run.counts) for run in runs),
             tokens=sum(int(run.counts.sum()) for run in runs),
-            dense_tokens=sum(run.grid.num_fine for run in runs),
+            dense_tokens=sum(run.grid.num_fine * len(run.counts) for run in runs),
             gmacs=sum(float(backbone_macs(*run).total.sum()) for run in runs) / 1e9,
         )
 

@@ -1,0 +1,22 @@
+"""How much faster mixed-scale tokens are than a plain ViT, padding and token merging: rows of ratios, measured in turns."""
+
+from collections.abc import Callable, Iterator
+
+from .batch import batch_rows
+from .peers import peer_rows
+from .precision import precision_rows
+from .row import Row, Setting
+from .segmenter import segmenter_rows
+from .training import training_rows
+from .vit import vit_rows
+
+GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
+    'vit': vit_rows,
+    'segmenter': segmenter_rows,
+    'batch': batch_rows,
+    'training': training_rows,
+    'precision': precision_rows,
+    'peers': peer_rows,
+}
+
+__all__ = ['GROUPS', 'Row', 'Setting']

@@ -1,0 +1,113 @@
+"""The models that speed is measured on, with random weights: time does not depend on what they learned."""
+
+from collections.abc import Callable
+from typing import Any
+
+import timm
+import torch
+from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ...backbones import MSViT
+
+PATCH, REGION = 16, 32
+CLASSES = 150
+_SMALL = dict(in_channels=384, channels=384, num_classes=CLASSES, num_layers=2, num_heads=6, embed_dims=384, dropout_ratio=0.0)
+
+
+def plain_vit(img_size: int | tuple[int, int]) -> nn.Module:
+    """timm's ViT-S/16 without classifier, patch 16."""
+    return timm.create_model('vit_small_patch16_224', img_size=img_size, num_classes=0, global_pool='').eval()
+
+
+def mixed_vit(img_size: int, tokens: int | None = None, **options: Any) -> MSViT:
+    """MSViT-S/16,32 whose gate runs and finds the most needed regions, so many that an image has ``tokens`` tokens.
+
+    Args:
+        img_size: side in pixels, a multiple of 32.
+        tokens: of each image; of the form Nc + 3 k. None: no gate, every region fine.
+        **options: of `MSViT`.
+    """
+    net = MSViT('vit_small_patch16_224', img_size=img_size, gate=gate(img_size, tokens), out_type='tokens', **options)
+    return net.eval()
+
+
+def gate(img_size: int, tokens: int | None) -> dict[str, Any] | None:
+    """A gate that makes so many regions fine that an image has ``tokens`` tokens; None for every region fine."""
+    if tokens is None:
+        return None
+    return dict(type='msvit.MLPGate', threshold=0.0, budget=fine_regions(img_size, tokens))
+
+
+def fine_regions(img_size: int, tokens: int) -> int:
+    """Regions that must be fine for so many tokens: each adds three to the one that every region has.
+
+    Raises:
+        ValueError: no number of fine regions gives so many tokens.
+    """
+    regions = (img_size // REGION) ** 2
+    fine, rest = divmod(tokens - regions, 3)
+    if rest or not 0 <= fine <= regions:
+        raise ValueError(f'{tokens} tokens are no {regions} + 3 k with k from 0 to {regions}')
+    return fine
+
+
+def fine_masks(img_size: int, tokens: list[int]) -> Tensor:
+    """Random masks (B, Hc, Wc) with which the images of a batch have so many tokens."""
+    side = img_size // REGION
+    generator = torch.Generator().manual_seed(0)
+    masks = torch.zeros(len(tokens), side * side, dtype=torch.bool)
+    for mask, count in zip(masks, tokens, strict=True):
+        mask[torch.randperm(side * side, generator=generator)[: fine_regions(img_size, count)]] = True
+    return masks.reshape(-1, side, side)
+
+
+def mmseg_segmenter(img_size: int) -> nn.Module:
+    """mmsegmentation's own Segmenter-S/16 with a mask transformer, as its configs build it."""
+    backbone = dict(
+        type='mmseg.VisionTransformer',
+        img_size=(img_size, img_size),
+        patch_size=PATCH,
+        embed_dims=384,
+        num_layers=12,
+        num_heads=6,
+        final_norm=True,
+        norm_cfg=dict(type='LN', eps=1e-6),
+        with_cls_token=True,
+        interpolate_mode='bicubic',
+    )
+    return _segmenter(backbone, 'mmseg.SegmenterMaskTransformerHead')
+
+
+def mixed_segmenter(img_size: int, tokens: int | None = None) -> nn.Module:
+    """MSSeg-S/16,32; without ``tokens`` its dense twin on the same blocks and head."""
+    backbone = dict(
+        type='msvit.MSViT',
+        arch='vit_small_patch16_224',
+        img_size=img_size,
+        gate=gate(img_size, tokens),
+        out_type='tokens',
+    )
+    return _segmenter(backbone, 'msvit.MixedScaleSegmenterHead')
+
+
+def segmenter_head(name: str) -> nn.Module:
+    """A mask-transformer head of Segmenter-S by its registered name."""
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        return MODELS.build(dict(type=name, **_SMALL)).eval()
+
+
+def _segmenter(backbone: dict[str, Any], head: str) -> nn.Module:
+    config = dict(type='EncoderDecoder', backbone=backbone, decode_head=dict(type=head, **_SMALL), test_cfg=dict(mode='whole'))
+    with DefaultScope.overwrite_default_scope('mmseg'):
+        return MODELS.build(ConfigDict(config)).eval()
+
+
+def count_macs(run: Callable[[], object]) -> float:
+    """Multiply-accumulates of a computation without gradients, attention included."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2

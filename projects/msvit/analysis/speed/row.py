@@ -1,0 +1,68 @@
+"""One line of the table: a computation against another."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..latency import interleaved_medians
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where and how long to measure.
+
+    Args:
+        device: ``'cpu'``, ``'cuda'`` or another device of torch.
+        dtype: of weights and images.
+        rounds: timed calls of each computation, >= 1; slow computations take half of them.
+    """
+
+    device: torch.device = torch.device('cpu')
+    dtype: torch.dtype = torch.float32
+    rounds: int = 15
+
+    def place(self, model: nn.Module) -> nn.Module:
+        """A model on this device, in this precision."""
+        return model.to(self.device, self.dtype)
+
+    def images(self, *shape: int) -> Tensor:
+        """Random images (\\*shape)."""
+        return torch.randn(*shape, generator=torch.Generator().manual_seed(0)).to(self.device, self.dtype)
+
+    def time(self, runs: Mapping[str, Callable[[], object]], slow: bool = False) -> dict[str, float]:
+        """Median seconds of each run, without gradients, in turns."""
+        with torch.inference_mode():
+            return interleaved_medians(runs, self.slow_rounds if slow else self.rounds, warm_up=1 if slow else 3)
+
+    @property
+    def slow_rounds(self) -> int:
+        """Timed calls of computations that take seconds."""
+        return max(1, self.rounds // 2)
+
+
+@dataclass(frozen=True)
+class Row:
+    """How a computation compares with a baseline.
+
+    Args:
+        name: what ran.
+        baseline: what it ran against.
+        seconds: median time of each, (this, baseline).
+        macs: how many times fewer MACs, None if that says nothing here.
+        asked: the speed-up that the project set itself, None if there is none.
+        note: what else was measured.
+    """
+
+    name: str
+    baseline: str
+    seconds: tuple[float, float]
+    macs: float | None = None
+    asked: float | None = None
+    note: str = ''
+
+    @property
+    def speedup(self) -> float:
+        """How many times faster this is than the baseline."""
+        return self.seconds[1] / self.seconds[0]

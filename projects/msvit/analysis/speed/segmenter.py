@@ -1,0 +1,51 @@
+"""Segmentation, image in, class scores out, one image at a time."""
+
+from collections.abc import Iterator
+
+import torch
+
+from .models import count_macs, mixed_segmenter, mixed_vit, mmseg_segmenter, segmenter_head
+from .row import Row, Setting
+
+SIZE, TOKENS = 512, 586
+
+
+def segmenter_rows(setting: Setting) -> Iterator[Row]:
+    """MSSeg-S against mmseg's Segmenter-S and against its own dense twin; then the decoder alone."""
+    images = setting.images(1, 3, SIZE, SIZE)
+    models = {
+        'theirs': mmseg_segmenter(SIZE),
+        'dense': mixed_segmenter(SIZE),
+        'mixed': mixed_segmenter(SIZE, TOKENS),
+    }
+    models = {name: setting.place(model) for name, model in models.items()}
+    runs = {name: lambda model=model: model(images, mode='tensor') for name, model in models.items()}
+    times, macs = setting.time(runs), {name: count_macs(run) for name, run in runs.items()}
+    name, ours = f'MSSeg-S, {SIZE} px, {TOKENS} tokens', "Seg-S on this project's blocks"
+    theirs = "mmseg's Segmenter-S"
+    yield Row(name, theirs, (times['mixed'], times['theirs']), macs['theirs'] / macs['mixed'], 2.2)
+    yield Row(name, ours, (times['mixed'], times['dense']), macs['dense'] / macs['mixed'], 1.85)
+    yield Row(ours, theirs, (times['dense'], times['theirs']), macs['theirs'] / macs['dense'])
+    yield _decoder_row(setting)
+
+
+def _decoder_row(setting: Setting) -> Row:
+    theirs, ours = (
+        setting.place(segmenter_head(name)) for name in ('mmseg.SegmenterMaskTransformerHead', 'msvit.MixedScaleSegmenterHead')
+    )
+    ours.load_state_dict(theirs.state_dict())
+    with torch.inference_mode():
+        tokens = setting.place(mixed_vit(SIZE, TOKENS))(setting.images(1, 3, SIZE, SIZE))
+        features = (tokens[0].to_map(),)
+        expected = theirs(features)
+        error = ((ours(tokens) - expected).abs().max() / expected.abs().max()).item()
+    runs = dict(theirs=lambda: theirs(features), ours=lambda: ours(tokens))
+    times, macs = setting.time(runs), {name: count_macs(run) for name, run in runs.items()}
+    return Row(
+        f'mixed-scale decoder, {TOKENS} tokens',
+        f"mmseg's decoder, {(SIZE // 16) ** 2} replicated",
+        (times['ours'], times['theirs']),
+        macs['theirs'] / macs['ours'],
+        1.6,
+        f'class scores equal to {error:.0e}',
+    )
