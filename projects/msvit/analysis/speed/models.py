@@ -82,8 +82,15 @@ def mmseg_segmenter(img_size: int) -> nn.Module:
     return _segmenter(backbone, 'mmseg.SegmenterMaskTransformerHead')
 
 
-def mixed_segmenter(img_size: int, tokens: int | None = None) -> nn.Module:
-    """MSSeg-S/16,32; without ``tokens`` its dense twin on the same blocks and head."""
+def mixed_segmenter(img_size: int, tokens: int | None = None, kind: str = 'EncoderDecoder', **test_cfg: Any) -> nn.Module:
+    """MSSeg-S/16,32; without ``tokens`` its dense twin on the same blocks and head.
+
+    Args:
+        img_size: side in pixels, a multiple of 32.
+        tokens: of each image, as in `mixed_vit`.
+        kind: the segmentor's registered type.
+        **test_cfg: of the segmentor, by default whole images.
+    """
     backbone = dict(
         type='msvit.MSViT',
         arch='vit_small_patch16_224',
@@ -91,7 +98,7 @@ def mixed_segmenter(img_size: int, tokens: int | None = None) -> nn.Module:
         gate=gate(img_size, tokens),
         out_type='tokens',
     )
-    return _segmenter(backbone, 'msvit.MixedScaleSegmenterHead')
+    return _segmenter(backbone, 'msvit.MixedScaleSegmenterHead', kind, **test_cfg)
 
 
 def segmenter_head(name: str) -> nn.Module:
@@ -100,8 +107,8 @@ def segmenter_head(name: str) -> nn.Module:
         return MODELS.build(dict(type=name, **_SMALL)).eval()
 
 
-def _segmenter(backbone: dict[str, Any], head: str) -> nn.Module:
-    config = dict(type='EncoderDecoder', backbone=backbone, decode_head=dict(type=head, **_SMALL), test_cfg=dict(mode='whole'))
+def _segmenter(backbone: dict[str, Any], head: str, kind: str = 'EncoderDecoder', **test_cfg: Any) -> nn.Module:
+    config = dict(type=kind, backbone=backbone, decode_head=dict(type=head, **_SMALL), test_cfg={'mode': 'whole', **test_cfg})
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(ConfigDict(config)).eval()
 

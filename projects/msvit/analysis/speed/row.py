@@ -34,7 +34,9 @@ class Setting:
     def time(self, runs: Mapping[str, Callable[[], object]], slow: bool = False) -> dict[str, float]:
         """Median seconds of each run, without gradients, in turns."""
         with torch.inference_mode():
-            return interleaved_medians(runs, self.slow_rounds if slow else self.rounds, warm_up=1 if slow else 3)
+            return interleaved_medians(
+                runs, self.slow_rounds if slow else self.rounds, warm_up=1 if slow else min(3, self.rounds)
+            )
 
     @property
     def slow_rounds(self) -> int:

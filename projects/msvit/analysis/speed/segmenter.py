@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import torch
+from mmseg.structures import SegDataSample
 
 from .models import count_macs, mixed_segmenter, mixed_vit, mmseg_segmenter, segmenter_head
 from .row import Row, Setting
@@ -27,6 +28,7 @@ def segmenter_rows(setting: Setting) -> Iterator[Row]:
     yield Row(name, ours, (times['mixed'], times['dense']), macs['dense'] / macs['mixed'], 1.85)
     yield Row(ours, theirs, (times['dense'], times['theirs']), macs['theirs'] / macs['dense'])
     yield _decoder_row(setting)
+    yield _sliding_row(setting)
 
 
 def _decoder_row(setting: Setting) -> Row:
@@ -49,3 +51,21 @@ def _decoder_row(setting: Setting) -> Row:
         1.6,
         f'class scores equal to {error:.0e}',
     )
+
+
+def _sliding_row(setting: Setting) -> Row:
+    """A photograph in overlapping windows, labels out."""
+    height, width, kinds = SIZE, 683, dict(theirs='EncoderDecoder', ours='msvit.RaggedEncoderDecoder')
+    windows = dict(mode='slide', crop_size=(SIZE, SIZE), stride=(480, 480))
+    models = {name: setting.place(mixed_segmenter(SIZE, TOKENS, kind, **windows)) for name, kind in kinds.items()}
+    models['ours'].load_state_dict(models['theirs'].state_dict())
+    image = setting.images(1, 3, height, width)
+    sample = SegDataSample(metainfo=dict(ori_shape=(375, 500), img_shape=(height, width), pad_shape=(height, width)))
+    runs = {name: lambda model=model: model.predict(image, [sample.clone()]) for name, model in models.items()}
+    with torch.inference_mode():
+        labels = {name: run()[0].pred_sem_seg.data for name, run in runs.items()}
+    agree = (labels['ours'] == labels['theirs']).float().mean().item()
+    times = setting.time(runs, slow=True)
+    name = f'MSSeg-S, {height}x{width} photo in sliding windows, labels out'
+    seconds = (times['ours'], times['theirs'])
+    return Row(name, "the same in mmseg's EncoderDecoder", seconds, note=f'{agree:.2%} of the labels equal')
