@@ -180,6 +180,14 @@ def test_padding_side_by_side_equals_one_by_one(biased, assert_relative):
     assert_relative(fused._padded(*row, bias, segments), fused._one_by_one(*row, bias, segments))
 
 
+@pytest.mark.parametrize('biased', [False, True])
+def test_images_of_one_length_run_as_a_batch(biased, assert_relative):
+    *row, bias, _ = packed_row()
+    segments = Segments([3, 3, 3], torch.tensor([0, 3, 6, 9], dtype=torch.int32))
+    bias = bias if biased else None
+    assert_relative(fused.fused_attention(*row, bias, segments), fused._one_by_one(*row, bias, segments))
+
+
 def test_a_bias_rides_in_extra_features(assert_relative):
     q, k, v, bias, _ = packed_row()
     expected = fused.fused_attention(q, k, v, bias)
