@@ -34,14 +34,15 @@ class RaggedEncoderDecoder(EncoderDecoder):
         keep_logits: store ``seg_logits`` in the results as mmseg does, and so compute them at full size. Off by default:
             metrics, hooks and visualisers read the labels alone, while the scores of 150 classes on a 2-megapixel photo take
             1.2 GB. mmseg's ``SegTTAModel`` averages scores and needs it.
-        max_windows: crops that run at once in sliding inference, at least 1; None: all of the batch.
+        max_windows: crops that run at once in sliding inference, at least 1: it bounds the memory that large photos take.
+            None: all of the batch.
         **kwargs: as mmseg's ``EncoderDecoder``.
 
     Raises:
         ValueError: ``max_windows`` is below 1.
     """
 
-    def __init__(self, *args: Any, keep_logits: bool = False, max_windows: int | None = None, **kwargs: Any):
+    def __init__(self, *args: Any, keep_logits: bool = False, max_windows: int | None = 16, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if max_windows is not None and max_windows < 1:
             raise ValueError(f'max_windows must be None (all windows at once) or at least 1, got {max_windows}')
