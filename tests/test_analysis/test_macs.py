@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
-from msvit.analysis.macs import backbone_macs
+from msvit.analysis.macs import backbone_macs, count_macs
 from msvit.backbones import MSViT
 from msvit.tokens import position_table
 
@@ -12,14 +11,12 @@ GATE = dict(type='msvit.MLPGate')
 
 
 def counted(net: MSViT, images: torch.Tensor, mask: torch.Tensor | None) -> float:
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        if net.gate is not None:
-            net.gate(torch.zeros(1, 3, *(side * net.coarse_patch_size for side in net.grid(images).region_shape)))
-        net(images, fine_mask=mask)
-    with torch.no_grad(), FlopCounterMode(display=False) as resizing:  # once a batch, not counted by the formula
-        patches = net.pos_embed[:, net.pos_embed.shape[1] - net.native_shape[0] * net.native_shape[1] :]
-        position_table(patches, net.native_shape, net.grid(images))
-    return (counter.get_total_flops() - resizing.get_total_flops()) / 2
+    regions = torch.zeros(1, 3, *(side * net.coarse_patch_size for side in net.grid(images).region_shape))
+    gate = count_macs(lambda: net.gate(regions)) if net.gate is not None else 0
+    patches = net.pos_embed[:, net.pos_embed.shape[1] - net.native_shape[0] * net.native_shape[1] :]
+    # once a batch, not counted by the formula
+    resizing = count_macs(lambda: position_table(patches, net.native_shape, net.grid(images)))
+    return gate + count_macs(lambda: net(images, fine_mask=mask)) - resizing
 
 
 @pytest.mark.parametrize(

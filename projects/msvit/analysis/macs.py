@@ -1,8 +1,11 @@
 """Multiply-accumulate operations of mixed-scale backbones, as they run: only present tokens cost anything."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from ..tokens import TokenGrid
 
@@ -43,6 +46,13 @@ def backbone_macs(backbone: nn.Module, grid: TokenGrid, counts: Tensor) -> Macs:
     embedding = tokens * backbone.patch_embed.proj.weight.numel()
     blocks = sequence * linear_macs(backbone.blocks) + sequence.square() * sum(2 * b.attn.attn_dim for b in backbone.blocks)
     return Macs(gate, embedding, blocks)
+
+
+def count_macs(run: Callable[[], object]) -> float:
+    """MACs of any computation without gradients, by running it once; attention is counted."""
+    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() / 2
 
 
 def linear_macs(module: nn.Module) -> int:

@@ -1,5 +1,6 @@
 """Peak memory of a computation."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
@@ -30,6 +31,13 @@ class PeakMemory(TorchDispatchMode):
                 self._made[_address(tensor)] = StorageWeakRef(storage), storage.nbytes()
         self.peak = max(self.peak, sum(size for _, size in self._made.values()))
         return result
+
+
+def peak_memory(run: Callable[[], object]) -> int:
+    """Bytes that a computation holds at its highest, see `PeakMemory`."""
+    with PeakMemory() as memory:
+        run()
+    return memory.peak
 
 
 def _address(tensor: Tensor) -> int:

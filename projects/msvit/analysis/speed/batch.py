@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from ..memory import PeakMemory
-from .models import count_macs, fine_masks, mixed_segmenter, mixed_vit
+from ..memory import peak_memory
+from .models import fine_masks, mixed_segmenter, mixed_vit
 from .row import Row, Setting
 
 SIZE, TOKENS = 512, 586
@@ -18,20 +18,11 @@ def batch_rows(setting: Setting) -> Iterator[Row]:
     images, masks = setting.images(len(RAGGED), 3, SIZE, SIZE), fine_masks(SIZE, RAGGED).to(setting.device)
     nets = {layout: setting.place(mixed_vit(SIZE, layout=layout)) for layout in ('packed', 'trimmed')}
     runs = {layout: lambda net=net: net(images, fine_mask=masks) for layout, net in nets.items()}
-    times, macs = setting.time(runs, slow=True), {name: count_macs(run) for name, run in runs.items()}
-    peaks = {}
-    for name, run in runs.items():
-        with torch.inference_mode(), PeakMemory() as memory:
-            run()
-        peaks[name] = memory.peak
-    yield Row(
-        f'MSViT-S, batch of {len(RAGGED)}, {min(RAGGED)} to {max(RAGGED)} tokens, packed',
-        'padded to the longest, masked',
-        (times['packed'], times['trimmed']),
-        macs['trimmed'] / macs['packed'],
-        1.4,
-        f'peak memory {peaks["packed"] / peaks["trimmed"]:.2f}x',
-    )
+    measured = setting.measure(runs, slow=True)
+    with torch.inference_mode():
+        memory = peak_memory(runs['packed']) / peak_memory(runs['trimmed'])
+    name = f'MSViT-S, batch of {len(RAGGED)}, {min(RAGGED)} to {max(RAGGED)} tokens, packed'
+    yield measured.row('packed', 'trimmed', name, 'padded to the longest, masked', 1.4, f'peak memory {memory:.2f}x')
     if setting.device.type == 'cuda':
         yield from _throughput_rows(setting)
 
@@ -49,12 +40,6 @@ def _throughput_rows(setting: Setting) -> Iterator[Row]:
 def _throughput_row(setting: Setting, models: dict[str, nn.Module], batch: int, asked: float, how: str = '') -> Row:
     images = setting.images(batch, 3, SIZE, SIZE)
     runs = {name: lambda model=model: model(images, mode='tensor') for name, model in models.items()}
-    times, macs = setting.time(runs), {name: count_macs(run) for name, run in runs.items()}
-    return Row(
-        f'MSSeg-S, batch of {batch}, {TOKENS} tokens each{how}',
-        f"Seg-S on this project's blocks{how}",
-        (times['mixed'], times['dense']),
-        macs['dense'] / macs['mixed'],
-        asked,
-        f'{batch / times["mixed"]:.0f} images/s',
-    )
+    measured = setting.measure(runs)
+    name, baseline = f'MSSeg-S, batch of {batch}, {TOKENS} tokens each{how}', f"Seg-S on this project's blocks{how}"
+    return measured.row('mixed', 'dense', name, baseline, asked, f'{batch / measured.seconds["mixed"]:.0f} images/s')

@@ -1,6 +1,5 @@
 """The models that speed is measured on, with random weights: time does not depend on what they learned."""
 
-from collections.abc import Callable
 from typing import Any
 
 import timm
@@ -9,7 +8,6 @@ from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ...backbones import MSViT
 
@@ -111,10 +109,3 @@ def _segmenter(backbone: dict[str, Any], head: str, kind: str = 'EncoderDecoder'
     config = dict(type=kind, backbone=backbone, decode_head=dict(type=head, **_SMALL), test_cfg={'mode': 'whole', **test_cfg})
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(ConfigDict(config)).eval()
-
-
-def count_macs(run: Callable[[], object]) -> float:
-    """Multiply-accumulates of a computation without gradients, attention included."""
-    with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops() / 2

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from torch import nn
 
 from ...linear import adopt_linears
+from ..macs import count_macs
 from ..peers.tome import apply_tome, r_for_macs
-from .models import PATCH, count_macs, mixed_vit, plain_vit
+from .models import PATCH, mixed_vit, plain_vit
 from .row import Row, Setting
 from .vit import SIZES
 
@@ -28,6 +29,7 @@ def peer_rows(setting: Setting) -> Iterator[Row]:
 def _row(setting: Setting, models: dict[str, nn.Module], size: int, name: str, baseline: str, batch: int = 1) -> Row:
     images = setting.images(batch, 3, size, size)
     runs = {name: lambda model=model: model(images) for name, model in models.items()}
-    times, macs = setting.time(runs), {name: count_macs(run) for name, run in runs.items()}
-    gains = f'faster than ViT-S: {times["dense"] / times["mixed"]:.2f}x, ToMe {times["dense"] / times["merging"]:.2f}x'
-    return Row(name, baseline, (times['mixed'], times['merging']), macs['merging'] / macs['mixed'], 1.0, gains)
+    measured = setting.measure(runs)
+    gain = {name: measured.seconds['dense'] / seconds for name, seconds in measured.seconds.items()}
+    note = f'faster than ViT-S: {gain["mixed"]:.2f}x, ToMe {gain["merging"]:.2f}x'
+    return measured.row('mixed', 'merging', name, baseline, 1.0, note)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..latency import interleaved_medians
+from ..macs import count_macs
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,13 @@ class Setting:
 
     def time(self, runs: Mapping[str, Callable[[], object]], slow: bool = False) -> dict[str, float]:
         """Median seconds of each run, without gradients, in turns."""
+        rounds, warm_up = (self.slow_rounds, 1) if slow else (self.rounds, min(3, self.rounds))
         with torch.inference_mode():
-            return interleaved_medians(
-                runs, self.slow_rounds if slow else self.rounds, warm_up=1 if slow else min(3, self.rounds)
-            )
+            return interleaved_medians(runs, rounds, warm_up)
+
+    def measure(self, runs: Mapping[str, Callable[[], object]], slow: bool = False) -> 'Measurement':
+        """Time and MACs of each run."""
+        return Measurement(self.time(runs, slow), {name: count_macs(run) for name, run in runs.items()})
 
     @property
     def slow_rounds(self) -> int:
@@ -68,3 +72,21 @@ class Row:
     def speedup(self) -> float:
         """How many times faster this is than the baseline."""
         return self.seconds[1] / self.seconds[0]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What computations took, by their names.
+
+    Args:
+        seconds: median time of each.
+        macs: multiply-accumulates of each.
+    """
+
+    seconds: dict[str, float]
+    macs: dict[str, float]
+
+    def row(self, this: str, against: str, name: str, baseline: str, asked: float | None = None, note: str = '') -> Row:
+        """Computation ``this`` as ``name``, against another as ``baseline``."""
+        seconds = (self.seconds[this], self.seconds[against])
+        return Row(name, baseline, seconds, self.macs[against] / self.macs[this], asked, note)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from mmseg.structures import SegDataSample
 
-from .models import count_macs, mixed_segmenter, mixed_vit, mmseg_segmenter, segmenter_head
+from .models import mixed_segmenter, mixed_vit, mmseg_segmenter, segmenter_head
 from .row import Row, Setting
 
 SIZE, TOKENS = 512, 586
@@ -21,12 +21,12 @@ def segmenter_rows(setting: Setting) -> Iterator[Row]:
     }
     models = {name: setting.place(model) for name, model in models.items()}
     runs = {name: lambda model=model: model(images, mode='tensor') for name, model in models.items()}
-    times, macs = setting.time(runs), {name: count_macs(run) for name, run in runs.items()}
+    measured = setting.measure(runs)
     name, ours = f'MSSeg-S, {SIZE} px, {TOKENS} tokens', "Seg-S on this project's blocks"
     theirs = "mmseg's Segmenter-S"
-    yield Row(name, theirs, (times['mixed'], times['theirs']), macs['theirs'] / macs['mixed'], 2.2)
-    yield Row(name, ours, (times['mixed'], times['dense']), macs['dense'] / macs['mixed'], 1.85)
-    yield Row(ours, theirs, (times['dense'], times['theirs']), macs['theirs'] / macs['dense'])
+    yield measured.row('mixed', 'theirs', name, theirs, 2.2)
+    yield measured.row('mixed', 'dense', name, ours, 1.85)
+    yield measured.row('dense', 'theirs', ours, theirs)
     yield _decoder_row(setting)
     yield _sliding_row(setting)
 
@@ -42,15 +42,8 @@ def _decoder_row(setting: Setting) -> Row:
         expected = theirs(features)
         error = ((ours(tokens) - expected).abs().max() / expected.abs().max()).item()
     runs = dict(theirs=lambda: theirs(features), ours=lambda: ours(tokens))
-    times, macs = setting.time(runs), {name: count_macs(run) for name, run in runs.items()}
-    return Row(
-        f'mixed-scale decoder, {TOKENS} tokens',
-        f"mmseg's decoder, {(SIZE // 16) ** 2} replicated",
-        (times['ours'], times['theirs']),
-        macs['theirs'] / macs['ours'],
-        1.6,
-        f'class scores equal to {error:.0e}',
-    )
+    name, baseline = f'mixed-scale decoder, {TOKENS} tokens', f"mmseg's decoder, {(SIZE // 16) ** 2} replicated"
+    return setting.measure(runs).row('ours', 'theirs', name, baseline, 1.6, f'class scores equal to {error:.0e}')
 
 
 def _sliding_row(setting: Setting) -> Row:
@@ -65,7 +58,6 @@ def _sliding_row(setting: Setting) -> Row:
     with torch.inference_mode():
         labels = {name: run()[0].pred_sem_seg.data for name, run in runs.items()}
     agree = (labels['ours'] == labels['theirs']).float().mean().item()
-    times = setting.time(runs, slow=True)
-    name = f'MSSeg-S, {height}x{width} photo in sliding windows, labels out'
-    seconds = (times['ours'], times['theirs'])
-    return Row(name, "the same in mmseg's EncoderDecoder", seconds, note=f'{agree:.2%} of the labels equal')
+    name, baseline = f'MSSeg-S, {height}x{width} photo in sliding windows, labels out', "the same in mmseg's EncoderDecoder"
+    measured = setting.measure(runs, slow=True)
+    return measured.row('ours', 'theirs', name, baseline, note=f'{agree:.2%} of the labels equal')

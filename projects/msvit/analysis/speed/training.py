@@ -9,7 +9,7 @@ from torch import nn
 
 from ...backbones import MSViT
 from ..latency import interleaved_medians
-from ..memory import PeakMemory
+from ..memory import peak_memory
 from .models import plain_vit
 from .row import Row, Setting
 
@@ -53,11 +53,7 @@ def training_rows(setting: Setting) -> Iterator[Row]:
     runs = dict(dense=step_of(dense, lambda: dense.forward_features(images)[:, 0], lambda: torch.zeros(())))
     runs.update({layout: mixed_step(layout) for layout in ASKED})
     times = interleaved_medians(runs, setting.slow_rounds, warm_up=1)
-    peaks = {}
-    for name, run in runs.items():
-        with PeakMemory() as memory:
-            run()
-        peaks[name] = memory.peak
+    peaks = {name: peak_memory(run) for name, run in runs.items()}
     for layout, asked in ASKED.items():
         tokens = sum(counts[layout]) / len(counts[layout])
         yield Row(

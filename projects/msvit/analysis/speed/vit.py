@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from .models import PATCH, count_macs, mixed_vit, plain_vit
+from .models import PATCH, mixed_vit, plain_vit
 from .row import Row, Setting
 
 SIZES = {224: (139, 1.32), 512: (586, 2.0)}  # pixels: tokens, and the speed-up asked for
@@ -25,11 +25,9 @@ def _rows_at(setting: Setting, size: int, tokens: int, asked: float) -> Iterator
         all_fine=lambda: all_fine(images),
         tokenize=lambda: mixed.tokenize(images),
     )
-    times, macs = setting.time(runs), {name: count_macs(run) for name, run in runs.items()}
+    measured = setting.measure(runs)
     name, plain = f'MSViT-S, {size} px, {tokens} tokens', f'ViT-S, {(size // PATCH) ** 2} tokens'
-    share = f'gate and tokens {times["tokenize"] / times["mixed"]:.1%} of the time'
-    yield Row(name, plain, (times['mixed'], times['dense']), macs['dense'] / macs['mixed'], asked, share)
-    equal = (times['mixed'], times['as_many'])
-    yield Row(name, f'ViT-S, {tokens} tokens', equal, macs['as_many'] / macs['mixed'], 1 / 1.04)
-    own = "ViT-S on this project's blocks"
-    yield Row(name, own, (times['mixed'], times['all_fine']), macs['all_fine'] / macs['mixed'])
+    share = f'gate and tokens {measured.seconds["tokenize"] / measured.seconds["mixed"]:.1%} of the time'
+    yield measured.row('mixed', 'dense', name, plain, asked, share)
+    yield measured.row('mixed', 'as_many', name, f'ViT-S, {tokens} tokens', 1 / 1.04)
+    yield measured.row('mixed', 'all_fine', name, "ViT-S on this project's blocks")
