@@ -98,15 +98,20 @@ def adopt_linears(module: nn.Module, kinds: tuple[type[nn.Linear], ...] = (nn.Li
     """
     for name, layer in list(module.named_modules()):
         if name and type(layer) in kinds:
-            twin = Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device='meta')
-            twin.weight, twin.bias = layer.weight, layer.bias
-            module.set_submodule(name, twin)
+            module.set_submodule(name, recast(layer, Linear))
     for name, layer in list(module.named_modules()):
         if name and _is_gelu_mlp(layer):
             twin = GeluMlp(layer.fc1.in_features, device='meta')
             for part, child in layer.named_children():
                 setattr(twin, part, child)
             module.set_submodule(name, twin)
+
+
+def recast(layer: nn.Linear, kind: type[nn.Linear]) -> nn.Linear:
+    """A linear layer of another kind on the same parameters."""
+    twin = kind(layer.in_features, layer.out_features, bias=layer.bias is not None, device='meta')
+    twin.weight, twin.bias = layer.weight, layer.bias
+    return twin
 
 
 def _is_gelu_mlp(layer: nn.Module) -> bool:

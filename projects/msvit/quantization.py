@@ -9,7 +9,7 @@ from torch.ao.nn.quantized.dynamic import Linear as Int8Linear
 from torch.ao.quantization import default_dynamic_qconfig
 
 from .gates import BaseGate
-from .linear import Linear
+from .linear import Linear, recast
 
 
 def quantize_linears(model: nn.Module) -> nn.Module:
@@ -40,8 +40,8 @@ def quantize_linears(model: nn.Module) -> nn.Module:
 
 
 def _quantize(layer: Linear) -> Int8Linear:
-    twin = nn.Linear(layer.in_features, layer.out_features, bias=layer.bias is not None, device='meta')
-    twin.weight, twin.bias, twin.qconfig = layer.weight, layer.bias, default_dynamic_qconfig
+    twin = recast(layer, nn.Linear)  # the only kind that torch quantises
+    twin.qconfig = default_dynamic_qconfig
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # torch announces that quantised tensors will move to torchao
         return Int8Linear.from_float(twin)
