@@ -24,9 +24,9 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None,
     Returns:
         The shape of ``q``.
     """
-    if segments is None or len(segments.lengths) == 1:
+    if segments is None:
         return _batch(q, k, v, bias)
-    if len(set(segments.lengths)) == 1:  # no image longer than another, as under a gate's budget: a batch as it is
+    if len(set(segments.lengths)) == 1:  # one image, or none longer than another, as under a gate's budget: a batch as it is
         images = (None if x is None else x.unflatten(1, (-1, segments.lengths[0])).squeeze(0) for x in (q, k, v, bias))
         return _batch(*images).flatten(0, 1).unsqueeze(0)
     if not q.is_cuda:

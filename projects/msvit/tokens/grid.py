@@ -114,8 +114,8 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 def _shrink(images: Tensor, ratio: int) -> Tensor:
     """Average over ratio × ratio pixels; on a CPU several times faster than torch's pooling and interpolation."""
-    rows = sum(images[..., i::ratio, :] for i in range(1, ratio)) + images[..., ::ratio, :]
-    columns = sum(rows[..., i::ratio] for i in range(1, ratio)) + rows[..., ::ratio]
+    rows = sum((images[..., i::ratio, :] for i in range(1, ratio)), start=images[..., ::ratio, :])
+    columns = sum((rows[..., i::ratio] for i in range(1, ratio)), start=rows[..., ::ratio])
     return columns / ratio**2
 
 

@@ -94,7 +94,7 @@ class TokenIndex(ABC):
 
     @property
     @abstractmethod
-    def has_absent(self) -> bool:
+    def _has_absent(self) -> bool:
         """Whether tokens that are absent may lie in memory."""
 
     @property
@@ -131,7 +131,7 @@ class TokenIndex(ABC):
         """A table (Nc + Nf, C) shared by all images, such as position embeddings -> its rows in this layout."""
 
     def _key_weight(self, replicated: bool) -> Tensor | None:
-        if self.gate is None and not replicated and not self.has_absent:
+        if self.gate is None and not replicated and not self._has_absent:
             return None
         weight = self.active.float() if self.gate is None else self.grid.active(self.gate)
         if replicated:
@@ -179,7 +179,7 @@ class MaskedIndex(TokenIndex):
         return is_fine * fine + (1 - is_fine) * coarse[:, region]
 
     @property
-    def has_absent(self) -> bool:
+    def _has_absent(self) -> bool:
         return True
 
 
@@ -205,7 +205,7 @@ class TrimmedIndex(MaskedIndex):
         return _gather_rows(tokens, self._position.gather(1, self._cell_candidates()))
 
     @property
-    def has_absent(self) -> bool:
+    def _has_absent(self) -> bool:
         return len(set(self._counts)) > 1
 
     @property
@@ -273,7 +273,7 @@ class PackedIndex(TokenIndex):
         return tokens[0].index_select(0, position.flatten()).unflatten(0, position.shape)
 
     @property
-    def has_absent(self) -> bool:
+    def _has_absent(self) -> bool:
         return False
 
 
