@@ -37,6 +37,7 @@ setup(
         'timm>=1.0.20',  # Block.forward takes attn_mask
         'safetensors',
         'numpy',
+        'scipy',  # the Beta distribution of a gate loss
         'matplotlib',
         'rich',
         'tqdm',

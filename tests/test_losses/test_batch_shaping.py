@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.special import expit, logit
-from scipy.stats import logistic
+from scipy.stats import logistic, rankdata
 
 from msvit.losses import batch_shaping_loss, relaxed_bernoulli_cdf
 
@@ -21,6 +21,21 @@ def by_hand(m: np.ndarray, mean: np.ndarray | float, temperature: float) -> floa
     return float(np.mean(terms))
 
 
+def gradient_by_hand(m: np.ndarray, mean: np.ndarray, temperature: float) -> tuple[np.ndarray, np.ndarray]:
+    """d/dm and d/dmean, by the chain rule; equal values are ranked in the order of images."""
+    batch, positions = m.shape
+    grad_m, grad_mean = np.zeros((batch, positions)), np.zeros(positions)
+    for k in range(positions):
+        for rank, i in enumerate(np.argsort(m[:, k], kind='stable'), start=1):
+            x = min(max(m[i, k], 1e-3), 1 - 1e-3)
+            cdf = expit(temperature * logit(x) - logit(mean[k]))
+            outer = -2 * (rank / (batch + 1) - cdf) * cdf * (1 - cdf) / (batch * positions)
+            grad_mean[k] -= outer / (mean[k] * (1 - mean[k]))
+            if x == m[i, k]:  # not clipped
+                grad_m[i, k] = outer * temperature / (x * (1 - x))
+    return grad_m, grad_mean
+
+
 def random_values(batch: int, positions: int) -> np.ndarray:
     return np.random.default_rng(0).random((batch, positions))
 
@@ -33,6 +48,7 @@ VALUES = {
     'zeros': np.zeros((4, 3)),
     'ones': np.ones((4, 3)),
     'zeros and ones': np.round(random_values(16, 4)),
+    'around the clip': np.array([[0.0, 1.0], [5e-4, 1 - 5e-4], [2e-3, 1 - 2e-3], [0.5, 0.5], [1.0, 0.0]]),
 }
 
 
@@ -47,6 +63,19 @@ def test_against_numpy(values, mean, temperature):
         assert loss.dtype == dtype
         assert loss.shape == ()
         assert loss.item() == pytest.approx(by_hand(values, mean, temperature), rel=tolerance)
+
+
+@pytest.mark.parametrize('values', VALUES.values(), ids=VALUES.keys())
+@pytest.mark.parametrize('temperature', [0.3, 1.0])
+def test_gradient_against_numpy(values, temperature):
+    prior = np.linspace(0.1, 0.9, values.shape[1])
+    expected = gradient_by_hand(values, prior, temperature)
+    for dtype, tolerance in ((torch.float64, 1e-10), (torch.float32, 2e-4)):
+        m, mean = (torch.tensor(array, dtype=dtype, requires_grad=True) for array in (values, prior))
+        batch_shaping_loss(m, mean, temperature).backward()
+        for tensor, gradient in zip((m, mean), expected, strict=True):
+            np.testing.assert_allclose(tensor.grad.numpy(), gradient, rtol=tolerance, atol=tolerance * 1e-2)
+    assert (expected[0][(values < 1e-3) | (values > 1 - 1e-3)] == 0).all()
 
 
 @pytest.mark.parametrize('mean', [0.2, 0.5, 0.8])
@@ -76,6 +105,14 @@ def test_saturated_gates_and_priors_give_finite_gradients(values, mean):
     assert all(torch.isfinite(tensor).all() for tensor in (loss, m.grad, prior.grad))
 
 
+def test_half_precision_is_evaluated_in_float32():
+    m = torch.tensor([[0.0, 1.0], [0.5, 1.0]], dtype=torch.bfloat16, requires_grad=True)
+    loss = batch_shaping_loss(m, 0.3, 0.3)
+    loss.backward()
+    assert torch.equal(loss, batch_shaping_loss(m.float(), 0.3, 0.3))
+    assert torch.isfinite(m.grad).all()
+
+
 def test_draws_from_the_prior_cost_least():
     torch.manual_seed(0)
     noise = torch.logit(torch.rand(4000, 1))
@@ -84,6 +121,43 @@ def test_draws_from_the_prior_cost_least():
         for p in (0.1, 0.3, 0.6)
     ]
     assert costs[1] < 0.5 * min(costs[0], costs[2])
+
+
+def test_remembered_values_take_part_in_the_ranks_alone():
+    m, others = random_values(5, 3), np.random.default_rng(1).random((7, 3))
+    mean, ranks = np.array([0.2, 0.5, 0.8]), rankdata(np.concatenate([m, others]), axis=0)[:5]
+    expected = np.mean((ranks / 13 - expit(0.3 * logit(np.clip(m, 1e-3, 1 - 1e-3)) - logit(mean))) ** 2)
+    given, remembered = torch.tensor(m, requires_grad=True), torch.tensor(others, requires_grad=True)
+    loss = batch_shaping_loss(given, torch.tensor(mean), 0.3, remembered=remembered)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+    assert remembered.grad is None
+    assert (given.grad != 0).all()
+
+
+@pytest.mark.parametrize('remembered', [None, torch.empty(0, 5)])
+@pytest.mark.parametrize('values', [VALUES['random'], VALUES['ties']])
+def test_nothing_remembered_is_the_plain_formula(values, remembered):
+    m = torch.from_numpy(values)
+    assert torch.equal(batch_shaping_loss(m, 0.3, 0.3, remembered=remembered), batch_shaping_loss(m, 0.3, 0.3))
+
+
+@pytest.mark.parametrize('value', [0.0, 0.5, 1.0])
+def test_equal_remembered_values_pull_priors_neither_way(value):
+    """Gates that always say the same: as many values, remembered or not, have the same mean rank."""
+    gradients = []
+    for current in (12, 4):
+        mean = torch.full((1,), 0.3, dtype=torch.float64, requires_grad=True)
+        m, remembered = torch.full((12, 1), value, dtype=torch.float64).split([current, 12 - current])
+        batch_shaping_loss(m, mean, 0.3, remembered=remembered).backward()
+        gradients.append(mean.grad.item())
+    assert gradients[1] == pytest.approx(gradients[0], rel=1e-10)
+
+
+def test_bad_remembered_values():
+    for shape in ((4,), (4, 3)):
+        with pytest.raises(ValueError, match=rf'remembered must have shape \(images, 2\) as m has, got \({shape[0]},'):
+            batch_shaping_loss(torch.rand(4, 2), 0.5, 0.3, remembered=torch.rand(shape))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,16 @@
-"""Generalised batch-shaping: both terms, their gradients, and that the target is reached."""
+"""Generalised batch-shaping: both terms and their gradients, where priors start, what is remembered and resized."""
+
+import warnings
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
+from mmengine.model import ExponentialMovingAverage
+from mmengine.runner import load_state_dict
 from scipy.stats import norm
 
 from msvit.losses import GBaSLoss, batch_shaping_loss
-from msvit.registry import MODELS
 
 
 def with_priors(loss: GBaSLoss, seed: int = 0, spread: float = 1.0) -> GBaSLoss:
@@ -65,29 +69,116 @@ def test_saturated_gates_and_priors_give_finite_gradients(value, logit):
     assert torch.isfinite(loss.prior_logit.grad).all()
 
 
-def test_half_precision_is_evaluated_in_float32():
-    terms = GBaSLoss((2, 2))(torch.rand(4, 2, 2).bfloat16())
-    assert {term.dtype for term in terms.values()} == {torch.float32}
+def test_centred_priors_are_fine_in_the_middle_and_one_half_on_average():
+    mean = GBaSLoss((5, 7), target=0.1, init='centre').prior_mean.detach()
+    assert mean.mean().item() == pytest.approx(0.5, abs=1e-6)
+    assert mean.max() == mean[2, 3] and mean[2, 3].item() == pytest.approx(0.9)
+    assert mean.min() == mean[0, 0] and 0.1 <= mean[0, 0] < 0.3
+    torch.testing.assert_close(mean, mean.flip(0, 1))
+    assert (mean[2, 3:].diff() < 0).all() and (mean[2:, 3].diff() < 0).all()
 
 
-@pytest.mark.parametrize('target', [0.25, 0.5, 0.75])
-def test_a_free_gate_goes_to_the_target(target):
+@pytest.mark.parametrize('grid', [(1, 1), (2, 2), (1, 2)])
+def test_a_grid_without_a_middle_starts_uniform(grid):
+    torch.testing.assert_close(GBaSLoss(grid, init='centre').prior_mean, torch.full(grid, 0.5))
+
+
+def test_memory_holds_the_last_images_first_in_first_out():
     torch.manual_seed(0)
-    loss = GBaSLoss((4, 4), target, hyperprior_variance=0.01)
-    logits = torch.nn.Parameter(torch.full((4, 4), 1.5))
-    optimizer = torch.optim.Adam([logits, *loss.parameters()], lr=0.05)
-    for _ in range(300):
-        noise = torch.logit(torch.rand(32, 4, 4).clamp(1e-6, 1 - 1e-6))
-        p_fine = torch.sigmoid((logits + noise) / 0.3)
+    loss = with_priors(GBaSLoss((2, 2), memory=5))
+    past = torch.empty(0, 4)
+    for images in (2, 2, 3, 8, 1):
+        m = torch.rand(images, 4)
+        expected = batch_shaping_loss(m, loss.prior_mean.flatten(), 0.3, remembered=past[:5])
+        assert torch.equal(loss(m.reshape(images, 2, 2))['loss_gate_prior'], expected)
+        past = torch.cat([m, past])
+    assert torch.equal(loss.memory.values, past[:5])
+
+
+def test_memory_is_filled_in_training_only_and_is_not_saved():
+    loss = GBaSLoss((2, 2), memory=5)
+    loss.eval()(torch.rand(3, 2, 2))
+    assert len(loss.memory.values) == 0
+    loss.train()(torch.rand(3, 2, 2, requires_grad=True))
+    assert len(loss.memory.values) == 3 and not loss.memory.values.requires_grad
+    assert list(loss.state_dict()) == ['prior_logit']
+    loss.load_state_dict(GBaSLoss((2, 2)).state_dict())
+
+
+def test_without_memory_two_equal_batches_cost_the_same():
+    loss, p_fine = GBaSLoss((2, 2)), torch.rand(3, 2, 2)
+    assert torch.equal(loss(p_fine)['loss_gate_prior'], loss(p_fine)['loss_gate_prior'])
+
+
+def test_memory_makes_single_images_shape_the_priors():
+    """One image at a time, a quarter of them fine."""
+    loss = GBaSLoss((1, 1), memory=64)
+    torch.nn.init.constant_(loss.prior_logit, 2.0)
+    optimizer = torch.optim.Adam(loss.parameters(), lr=0.05)
+    noise = torch.logit(torch.rand(600, 1, 1, generator=torch.Generator().manual_seed(0)))
+    draws = torch.sigmoid((noise + torch.logit(torch.tensor(0.25))) / 0.3)
+    loss(draws[:2])
+    for p_fine in draws[2:].split(1):
         optimizer.zero_grad()
-        sum(loss(p_fine).values()).backward()
+        loss(p_fine)['loss_gate_prior'].backward()
         optimizer.step()
-    assert loss.prior_mean.mean().item() == pytest.approx(target, abs=0.05)
-    assert logits.sigmoid().mean().item() == pytest.approx(target, abs=0.08)
+    assert loss.prior_mean.item() == pytest.approx(0.25, abs=0.1)
 
 
-def test_found_in_the_registry():
-    assert isinstance(MODELS.build(dict(type='msvit.GBaSLoss', grid=(2, 2))), GBaSLoss)
+def test_averaged_copies_of_a_model_follow_the_memory():
+    """As mmengine's moving averages do: copied at the start, buffers copied in place later."""
+    net = torch.nn.Sequential(GBaSLoss((2, 2), memory=4))
+    average = ExponentialMovingAverage(net)
+    net(torch.rand(3, 2, 2))
+    average.update_parameters(net)
+    assert torch.equal(average.module[0].memory.rows, net[0].memory.rows)
+
+
+@pytest.mark.parametrize('memory', [0, 8])
+def test_one_image_is_no_distribution(memory):
+    loss = GBaSLoss((2, 2), target=0.3, memory=memory, weight=4.0)
+    p_fine = torch.rand(1, 2, 2, requires_grad=True)
+    with pytest.warns(UserWarning, match='GBaSLoss: .*larger batches.*gather=True.*memory=64') as caught:
+        terms = loss(p_fine)
+    assert len(caught) == 1
+    assert terms['loss_gate_prior'].item() == 0 and terms['loss_gate_hyperprior'].item() > 0
+    terms['loss_gate_prior'].backward()
+    assert torch.equal(p_fine.grad, torch.zeros(1, 2, 2))
+    assert torch.equal(loss.prior_logit.grad, torch.zeros(2, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        again = loss(p_fine)['loss_gate_prior']
+    assert (again > 0) == (memory > 0)
+
+
+def test_learned_priors_are_resized_to_another_grid(caplog):
+    saved = with_priors(GBaSLoss((4, 6)))
+    net = torch.nn.ModuleDict(dict(gate_loss=GBaSLoss((8, 9))))
+    state = torch.nn.ModuleDict(dict(gate_loss=saved)).state_dict()
+    net.load_state_dict(state)
+    expected = F.interpolate(saved.prior_logit[None, None].detach(), size=(8, 9), mode='bilinear', antialias=True)[0, 0]
+    torch.testing.assert_close(net['gate_loss'].prior_logit.detach(), expected)
+    assert state['gate_loss.prior_logit'].shape == (4, 6)
+    assert 'gate_loss.prior_logit: the learned priors of 4x6 regions are resized to the 8x9 of the model' in caplog.text
+
+
+def test_through_openmmlabs_loader_too(caplog):
+    net = GBaSLoss((2, 3))
+    load_state_dict(net, GBaSLoss((4, 6), init='centre').state_dict(), strict=True)
+    assert net.prior_mean[0, 1] > net.prior_mean[0, 0] + 0.1
+    assert 'resized' in caplog.text
+
+
+def test_priors_of_the_same_grid_are_loaded_as_they_are(caplog):
+    saved, net = with_priors(GBaSLoss((4, 6))), GBaSLoss((4, 6))
+    net.load_state_dict(saved.state_dict())
+    assert torch.equal(net.prior_logit, saved.prior_logit)
+    assert not caplog.text
+
+
+def test_what_is_no_grid_is_refused():
+    with pytest.raises(RuntimeError, match='size mismatch'):
+        GBaSLoss((4, 6)).load_state_dict(dict(prior_logit=torch.zeros(24)))
 
 
 @pytest.mark.parametrize(
@@ -95,11 +186,17 @@ def test_found_in_the_registry():
     [
         (dict(grid=(0, 4)), r'grid must be \(Hc, Wc\).*got \(0, 4\)'),
         (dict(grid=(4,)), r'grid must be \(Hc, Wc\)'),
+        (dict(grid=4), r'grid must be \(Hc, Wc\)'),
+        (dict(grid=(2.5, 4)), r'grid must be \(Hc, Wc\)'),
         (dict(grid=(2, 2), target=0), r'target must lie in \(0, 1\), got 0'),
         (dict(grid=(2, 2), target=1.0), r'target must lie in \(0, 1\), got 1.0'),
         (dict(grid=(2, 2), temperature=0), 'temperature must be positive, got 0'),
         (dict(grid=(2, 2), hyperprior_variance=0), 'hyperprior_variance must be positive, got 0'),
         (dict(grid=(2, 2), weight=-1), 'weight must not be negative, got -1'),
+        (dict(grid=(2, 2), init='center'), "unknown init 'center': choose one of 'uniform', 'centre'"),
+        (dict(grid=(2, 2), memory=-1), 'memory must be an int of at least 0, got -1'),
+        (dict(grid=(2, 2), memory=2.0), 'memory must be an int of at least 0, got 2.0'),
+        (dict(grid=(2, 2), memory=True), 'memory must be an int of at least 0, got True'),
     ],
 )
 def test_arguments_out_of_range(arguments, message):

@@ -1,6 +1,19 @@
 """Losses that give the gate its budget."""
 
+from .bas import BaSLoss
+from .base import GateLoss
 from .batch_shaping import batch_shaping_loss, relaxed_bernoulli_cdf
+from .beta import beta_cdf
 from .gbas import GBaSLoss
+from .share import L0Loss, TargetLoss
 
-__all__ = ['GBaSLoss', 'batch_shaping_loss', 'relaxed_bernoulli_cdf']
+__all__ = [
+    'BaSLoss',
+    'GBaSLoss',
+    'GateLoss',
+    'L0Loss',
+    'TargetLoss',
+    'batch_shaping_loss',
+    'beta_cdf',
+    'relaxed_bernoulli_cdf',
+]

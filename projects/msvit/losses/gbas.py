@@ -1,19 +1,30 @@
 """Generalised batch-shaping: a learned prior for each position, itself shaped by a hyperprior."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
 from ..registry import MODELS
+from .base import GateLoss
 from .batch_shaping import batch_shaping_loss
+from .checks import check_count, check_positive, check_share
+from .memory import ValueMemory
+from .priors import fit_prior_logit, initial_prior_mean
 
 
 @MODELS.register_module()
-class GBaSLoss(nn.Module):
+class GBaSLoss(GateLoss):
     """Generalised batch-shaping loss (GBaS; sections 2.2 and G.2).
 
     Every region has a relaxed Bernoulli prior of learned mean mu_k. The prior term shapes the gate's values over the batch
     at each region towards its prior; the hyperprior term shapes the means over the regions towards a normal distribution
     around the target g*. So the whole image meets the target, while regions may differ.
+
+    The distribution over a batch of few images is noise: ``gather`` and ``memory`` fill it up. A single image with neither
+    is no distribution: the prior term is then 0 and a warning is given once; the hyperprior term is as always.
+
+    Learned priors of another grid are resized when a checkpoint is loaded.
 
     Args:
         grid: (Hc, Wc), the regions of a training image.
@@ -21,6 +32,11 @@ class GBaSLoss(nn.Module):
         temperature: of the relaxed Bernoulli priors, > 0.
         hyperprior_variance: of the normal hyperprior, > 0 (its standard deviation is the square root).
         weight: lambda, multiplies both terms, >= 0.
+        init: the priors before training, ``'uniform'`` or ``'centre'``: see `initial_prior_mean`.
+        gather: shape the images of all processes as one batch, see `join_ranks`.
+        memory: number of past training images whose values, without gradient, join the empirical distribution, >= 0; see
+            `batch_shaping_loss`. Processes remember the joined batch with ``gather`` and their own without (where DDP
+            broadcasts buffers, which OpenMMLab's runner switches off: those of the first).
 
     Raises:
         ValueError: an argument is out of its range.
@@ -33,23 +49,23 @@ class GBaSLoss(nn.Module):
         temperature: float = 0.3,
         hyperprior_variance: float = 0.1,
         weight: float = 1.0,
+        init: str = 'uniform',
+        gather: bool = False,
+        memory: int = 0,
     ):
-        super().__init__()
-        if len(grid) != 2 or min(grid) < 1:
+        super().__init__(weight, gather)
+        if not isinstance(grid, Sequence) or len(grid) != 2 or not all(isinstance(side, int) and side > 0 for side in grid):
             raise ValueError(f'grid must be (Hc, Wc), the regions of a training image, got {grid}')
-        if not 0 < target < 1:
-            raise ValueError(f'target must lie in (0, 1), got {target}')
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}')
-        if hyperprior_variance <= 0:
-            raise ValueError(f'hyperprior_variance must be positive, got {hyperprior_variance}')
-        if weight < 0:
-            raise ValueError(f'weight must not be negative, got {weight}')
+        check_share('target', target)
+        check_positive('temperature', temperature)
+        check_positive('hyperprior_variance', hyperprior_variance)
+        check_count('memory', memory)
         self.target = target
         self.temperature = temperature
         self.hyperprior_variance = hyperprior_variance
-        self.weight = weight
-        self.prior_logit = nn.Parameter(torch.zeros(*grid))
+        self.prior_logit = nn.Parameter(torch.logit(initial_prior_mean(init, tuple(grid))))
+        self.memory = ValueMemory(memory, self.prior_logit.numel()) if memory else None
+        self.register_load_state_dict_pre_hook(fit_prior_logit)
 
     @property
     def prior_mean(self) -> Tensor:
@@ -66,7 +82,8 @@ class GBaSLoss(nn.Module):
             ``loss_gate_prior`` and ``loss_gate_hyperprior``, scalars.
 
         Raises:
-            ValueError: ``p_fine`` has another grid than the priors.
+            ValueError: ``p_fine`` is empty, has another grid than the priors, or, with ``gather``, has a batch size that
+                differs between ranks.
         """
         mean = self.prior_mean
         if p_fine.dim() != 3 or p_fine.shape[1:] != mean.shape:
@@ -74,8 +91,19 @@ class GBaSLoss(nn.Module):
                 f'the learned priors have grid {tuple(mean.shape)}, but p_fine has shape {tuple(p_fine.shape)}: '
                 'set grid=(Hc, Wc) to the regions of a training image'
             )
-        prior = batch_shaping_loss(p_fine.float().flatten(1), mean.flatten(), self.temperature)
+        prior = self._prior(self._joined(p_fine).flatten(1), mean.flatten())
         return {'loss_gate_prior': self.weight * prior, 'loss_gate_hyperprior': self.weight * self._hyperprior(mean)}
+
+    def _prior(self, m: Tensor, mean: Tensor) -> Tensor:
+        remembered = None if self.memory is None else self.memory.values
+        number = len(m) + (0 if remembered is None else len(remembered))
+        if number == 1:
+            prior = self._no_distribution(m, mean)
+        else:
+            prior = batch_shaping_loss(m, mean, self.temperature, remembered=remembered)
+        if self.training and self.memory is not None:
+            self.memory.add(m)
+        return prior
 
     def _hyperprior(self, mean: Tensor) -> Tensor:
         ranked = mean.flatten().sort().values

@@ -1,0 +1,61 @@
+"""The grid of learned priors: how it starts, and how it fits another grid."""
+
+import logging
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .checks import check_choice
+
+INITS = ('uniform', 'centre')
+_logger = logging.getLogger(__name__)
+
+
+def initial_prior_mean(init: str, grid: tuple[int, int]) -> Tensor:
+    """Prior means before training, 0.5 on average for either choice, whatever the target.
+
+    So the choices differ in arrangement alone, and only the hyperprior pulls the average towards the target.
+
+    Args:
+        init: ``'uniform'``, 0.5 everywhere; or ``'centre'`` (figure 15b's "ctr init"), falling from the middle to the corners
+            as exp(-r^2), scaled into [0.1, 0.9]. r is the distance in half sides of the image.
+        grid: (Hc, Wc).
+
+    Returns:
+        (Hc, Wc) in [0.1, 0.9].
+
+    Raises:
+        ValueError: unknown ``init``.
+    """
+    check_choice('init', init, INITS)
+    if init == 'uniform':
+        return torch.full(grid, 0.5)
+    y, x = ((torch.arange(side, dtype=torch.float64) + 0.5) / side * 2 - 1 for side in grid)
+    bump = torch.exp(-(y[:, None] ** 2) - x**2)
+    bump = bump - bump.mean()
+    # a grid of up to 2x2 regions has no middle: its bump is flat but for rounding
+    return (0.5 + 0.4 * bump / bump.abs().max().clamp_min(1e-6)).float()
+
+
+def fit_prior_logit(loss: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Hook before load_state_dict: resize ``prior_logit`` of another grid, bilinearly and antialiased, and log it."""
+    name = f'{prefix}prior_logit'
+    given, wanted = state.get(name), tuple(loss.prior_logit.shape)
+    if given is None or given.dim() != 2 or tuple(given.shape) == wanted:
+        return
+    state[name] = resize_prior_logit(given, wanted)
+    _logger.warning(
+        '%s: the learned priors of %s regions are resized to the %s of the model', name, _by(tuple(given.shape)), _by(wanted)
+    )
+
+
+def resize_prior_logit(prior_logit: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(Hc, Wc) logits of learned priors on another grid, bilinear and antialiased."""
+    resized = F.interpolate(prior_logit[None, None].float(), size=grid, mode='bilinear', antialias=True)[0, 0]
+    return resized.to(prior_logit.dtype)
+
+
+def _by(grid: tuple[int, ...]) -> str:
+    return 'x'.join(map(str, grid))
