@@ -3,6 +3,7 @@
 from .base import BaseGate, GateOutput
 from .fixed import MaskGate, RadialGate, RandomGate, UniformGate
 from .learned import MLPGate
+from .saliency import SaliencyGate
 from .sampling import limit_fine_regions, sample_relaxed_bernoulli
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     'MaskGate',
     'RadialGate',
     'RandomGate',
+    'SaliencyGate',
     'UniformGate',
     'limit_fine_regions',
     'sample_relaxed_bernoulli',

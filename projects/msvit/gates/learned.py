@@ -1,5 +1,6 @@
 """The learned gate: a small MLP that looks at one coarse patch at a time."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -64,7 +65,7 @@ class MLPGate(BaseGate):
                 nn.init.zeros_(layer.bias)
         # a quiet last layer: at first every region gets about init_p_fine
         nn.init.normal_(self.mlp[-1].weight, std=0.01)
-        nn.init.constant_(self.mlp[-1].bias, torch.logit(torch.tensor(init_p_fine)).item())
+        nn.init.constant_(self.mlp[-1].bias, math.log(init_p_fine / (1 - init_p_fine)))
 
     def logits(self, images: Tensor) -> Tensor:
         """Log-odds of fine, (B, Hc, Wc); under autocast too in full precision, so that no decision depends on it."""

@@ -1,0 +1,101 @@
+"""A gate that follows the image without any training."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..registry import MODELS, build_part
+from .base import GateOutput
+from .fixed import FixedShareGate
+
+
+def detail(images: Tensor) -> Tensor:
+    """What halving the resolution loses: the squared difference to the mean of 2x2 pixels, (B, H, W)."""
+    halved = F.avg_pool2d(images, 2, ceil_mode=True)
+    height, width = images.shape[-2:]
+    back = halved.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)[..., :height, :width]
+    return (images - back).square().mean(dim=1)
+
+
+def edges(images: Tensor) -> Tensor:
+    """Length of the brightness gradient by Sobel's filter, (B, H, W)."""
+    smooth, differ = images.new_tensor([1.0, 2.0, 1.0]) / 4, images.new_tensor([-1.0, 0.0, 1.0]) / 2
+    kernels = torch.stack((torch.outer(smooth, differ), torch.outer(differ, smooth)))[:, None]
+    grey = F.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode='replicate')
+    return F.conv2d(grey, kernels).square().sum(dim=1).sqrt()
+
+
+_MAPS: dict[str, Callable[[Tensor], Tensor]] = {'detail': detail, 'edges': edges}
+
+
+@MODELS.register_module()
+class SaliencyGate(FixedShareGate):
+    """Fine where a map of the image is highest: mixed scales for any pretrained ViT, without training.
+
+    By default every image gets the same share of fine regions. With a ``threshold`` the share follows the image; `calibrate`
+    finds the threshold of a wanted mean share.
+
+    Args:
+        coarse_patch_size: side of a region in pixels, S_c.
+        fine_share: share of fine regions, in [0, 1], rounded to whole regions; not used with a threshold.
+        saliency: ``'detail'`` (what half the resolution loses), ``'edges'`` (brightness gradient), or a module, its config or
+            a function of images (B, 3, H, W) that gives a map (B, H', W') or (B, 1, H', W'), of any size.
+        threshold: fine where the mean of the map over the region exceeds it; None: ``fine_share`` decides.
+
+    Raises:
+        ValueError: the share is out of range, the map's name is unknown, or a map has another shape.
+    """
+
+    def __init__(
+        self,
+        coarse_patch_size: int = 32,
+        fine_share: float = 0.5,
+        saliency: str | nn.Module | dict[str, Any] | Callable[[Tensor], Tensor] = 'detail',
+        threshold: float | None = None,
+    ):
+        super().__init__(coarse_patch_size, fine_share)
+        if isinstance(saliency, str) and saliency not in _MAPS:
+            raise ValueError(f'unknown saliency {saliency!r}: choose {", ".join(map(repr, _MAPS))}, or give a module')
+        self.saliency = _MAPS[saliency] if isinstance(saliency, str) else build_part(saliency, 'gates')
+        self.threshold = threshold
+
+    def priority(self, images: Tensor) -> Tensor:
+        saliency = self.saliency(images)
+        if saliency.dim() == 4 and saliency.shape[1] == 1:
+            saliency = saliency[:, 0]
+        if saliency.dim() != 3 or len(saliency) != len(images):
+            raise ValueError(
+                f'the saliency map of {len(images)} images must have shape (B, H, W) or (B, 1, H, W), got '
+                f'{tuple(saliency.shape)}'
+            )
+        return F.adaptive_avg_pool2d(saliency[:, None].float(), self.region_shape(images))[:, 0]
+
+    def forward(self, images: Tensor) -> GateOutput:
+        if self.threshold is None:
+            return super().forward(images)
+        fine_mask = self.priority(images) > self.threshold
+        return GateOutput(fine_mask.float(), fine_mask)
+
+    @torch.no_grad()
+    def calibrate(self, images: Tensor, fine_share: float) -> float:
+        """Set the threshold so that ``fine_share`` of all regions of these images are fine.
+
+        Args:
+            images: (B, 3, H, W), a sample of the data as the backbone gets it, sides multiples of ``coarse_patch_size``.
+            fine_share: mean share of fine regions, in [0, 1]; images differ.
+
+        Returns:
+            The threshold.
+
+        Raises:
+            ValueError: the share is out of range.
+        """
+        if not 0 <= fine_share <= 1:
+            raise ValueError(f'fine_share must lie in [0, 1], got {fine_share}')
+        values = self.priority(images).flatten().sort().values
+        coarse = round((1 - fine_share) * len(values))
+        self.threshold = values[coarse - 1].item() if coarse else -torch.inf
+        return self.threshold
