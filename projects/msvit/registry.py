@@ -4,6 +4,9 @@ A config of mmseg, mmpretrain or mmdet names the parts of this project as ``type
 module by itself, and the ``locations`` below register the parts. No ``custom_imports`` is needed.
 """
 
+from inspect import signature
+from typing import Any
+
 from .compat import require_openmmlab
 
 require_openmmlab()
@@ -20,10 +23,36 @@ MODELS = Registry(
     'model',
     parent=MMENGINE_MODELS,
     scope='msvit',
-    locations=['msvit.gates', 'msvit.backbones', 'msvit.necks', 'msvit.decode_heads', 'msvit.segmentors', 'msvit.losses'],
+    locations=[
+        *('msvit.gates', 'msvit.losses', 'msvit.backbones', 'msvit.necks'),
+        *('msvit.decode_heads', 'msvit.segmentors', 'msvit.heads'),
+    ],
 )
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='msvit', locations=['msvit.datasets'])
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='msvit', locations=['msvit.datasets'])
 DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='msvit', locations=['msvit.datasets'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='msvit', locations=['msvit.engine'])
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='msvit', locations=['msvit.engine'])
+
+
+def build_part(part: Any, package: str, **defaults: Any) -> Any:
+    """Build a part of a model from its config; anything else, such as a module, is returned as it is.
+
+    Args:
+        part: a config such as ``dict(type='msvit.MLPGate')``.
+        package: the package of msvit that holds its like, ``'gates'`` or ``'losses'``, for the message.
+        **defaults: arguments that the part gets if it takes them and the config does not give them.
+
+    Raises:
+        ValueError: the config has no type, or one that is not registered; the message lists what there is.
+    """
+    if not isinstance(part, dict):
+        return part
+    kind = part.get('type')
+    cls = MODELS.get(kind) if isinstance(kind, str) else kind
+    if cls is None:
+        known = (name for name, value in MODELS.module_dict.items() if value.__module__.startswith(f'msvit.{package}.'))
+        names = ', '.join(f'msvit.{name}' for name in sorted(known))
+        raise ValueError(f'{part}: the type {kind} is not registered; msvit.{package} has {names}')
+    taken = signature(cls).parameters
+    return MODELS.build({**{name: value for name, value in defaults.items() if name in taken}, **part})

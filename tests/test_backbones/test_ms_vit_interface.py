@@ -8,6 +8,7 @@ import torch
 from mmseg.registry import MODELS as MMSEG_MODELS
 
 from msvit.backbones import MSViT
+from msvit.checkpoints import CheckpointError, load_vit, save_weights
 from msvit.gates import MLPGate
 from msvit.losses import GBaSLoss
 from msvit.registry import MODELS
@@ -215,3 +216,56 @@ def test_how_often_a_forward_pass_waits_for_the_gpu(layout, waits, tiny_msvit):
         finally:
             torch.cuda.set_sync_debug_mode('default')
     assert sum('synchronizing' in str(warning.message) for warning in caught) == waits
+
+
+@pytest.mark.parametrize(
+    ('part', 'names'),
+    [
+        ('gate', r'msvit\.gates has msvit\.MLPGate, .*msvit\.UniformGate'),
+        ('gate_loss', r'msvit\.losses has .*msvit\.GBaSLoss'),
+    ],
+)
+@pytest.mark.parametrize('config', [dict(type='msvit.Nonsense'), dict(type='Nonsense'), dict(target=0.5)])
+def test_an_unknown_gate_or_loss_is_answered_with_the_known_ones(tiny_msvit, part, names, config):
+    with pytest.raises(ValueError, match=f'is not registered; {names}'):
+        tiny_msvit(**{'gate': GATE, part: config})
+
+
+@pytest.mark.parametrize('img_size, grid', [(32, (2, 2)), (48, (3, 3)), ((32, 56), (2, 4))])
+def test_the_priors_grid_is_that_of_the_image_unless_given(tiny_msvit, img_size, grid):
+    for loss in ('GBaSLoss', 'BaSLoss', 'L0Loss', 'TargetLoss'):
+        net = tiny_msvit(img_size=img_size, gate=GATE, gate_loss=dict(type=f'msvit.{loss}'))
+        if loss == 'GBaSLoss':
+            assert net.gate_loss.prior_mean.shape == grid
+    given = tiny_msvit(img_size=img_size, gate=GATE, gate_loss=dict(type='msvit.GBaSLoss', grid=(5, 6)))
+    assert given.gate_loss.prior_mean.shape == (5, 6)
+
+
+def test_images_that_the_priors_do_not_fit_are_an_error(tiny_msvit):
+    net = tiny_msvit(gate=GATE, gate_loss=dict(type='msvit.GBaSLoss')).train()
+    with pytest.raises(ValueError, match=r'learned priors have grid \(2, 2\), but p_fine has shape \(2, 3, 2\): set grid='):
+        net(torch.zeros(2, 3, 48, 32))
+
+
+@pytest.mark.parametrize('strict', [True, False])
+def test_a_gate_of_another_shape_is_refused(tiny_msvit, strict):
+    """mmengine loads without ``strict``, which would only warn."""
+    small = tiny_msvit(gate=GATE)
+    wide = tiny_msvit(gate=dict(GATE, hidden_dims=(16,)))
+    with pytest.raises(
+        CheckpointError, match=r'gate has another shape: gate\.mlp\.0\.weight is \(16, 768\) there and \(8, 768\)'
+    ):
+        small.load_state_dict(wide.state_dict(), strict=strict)
+    small.load_state_dict(tiny_msvit().state_dict(), strict=False)  # none at all may be wanted
+
+
+def test_learned_priors_are_resized_with_the_image(tiny_msvit, tmp_path):
+    loss = dict(type='msvit.GBaSLoss', target=0.25)
+    small, large = (tiny_msvit(gate=GATE, gate_loss=loss, img_size=size, seed=seed) for size, seed in ((32, 1), (64, 2)))
+    path = save_weights(small, tmp_path / 'small.safetensors')
+    for load in (lambda: large.load_state_dict(small.state_dict()), lambda: load_vit(large, path)):
+        torch.nn.init.zeros_(large.gate_loss.prior_logit)
+        load()
+        assert large.gate_loss.prior_mean.shape == (4, 4)
+        ours, theirs = large.gate_loss.prior_logit, small.gate_loss.prior_logit
+        torch.testing.assert_close(ours[[0, 0, -1, -1], [0, -1, 0, -1]], theirs.flatten())

@@ -10,10 +10,10 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..checkpoints import load_vit, resize_pos_embed
+from ..checkpoints import CheckpointError, load_vit, resize_pos_embed
 from ..drop_path import ImageDropPath, announced_index
 from ..gates import BaseGate, GateOutput
-from ..registry import MODELS
+from ..registry import MODELS, build_part
 from ..tokens import Layout, MixedTokens, TokenGrid, TokenIndex, build_index, embed_patches, pad_to_multiple, position_table
 from ..tokens.index import INDEX_TYPES
 from .timm_vit import build_timm_vit
@@ -44,8 +44,8 @@ class MSViT(nn.Module):
         coarse_patch_size: side of a region in pixels, S_c, a multiple of the ViT's patch size.
         gate: who decides: a module, a registry config such as ``dict(type='msvit.MLPGate')``, or None: all fine, the plain
             ViT.
-        gate_loss: shapes the gate in training, e.g. ``dict(type='msvit.GBaSLoss', grid=(16, 16), target=0.5)``; see
-            `pop_gate_losses`. None: the task alone trains the gate.
+        gate_loss: shapes the gate in training, e.g. ``dict(type='msvit.GBaSLoss', target=0.5)``; see `pop_gate_losses`. Its
+            ``grid`` is by default that of ``img_size``. None: the task alone trains the gate.
         layout: how a ragged batch lies in memory: ``'masked'``, ``'trimmed'`` or ``'packed'``.
         train_layout: the layout in training mode, by default ``layout``.
         out_type: see the table.
@@ -96,10 +96,11 @@ class MSViT(nn.Module):
             rate = drop_path_rate * i / max(depth - 1, 1)
             if rate > 0:
                 block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
-        self.gate = _build(gate, coarse_patch_size=coarse_patch_size)
-        self.gate_loss = _build(gate_loss)
+        self.gate = build_part(gate, 'gates', coarse_patch_size=coarse_patch_size)
+        self.gate_loss = build_part(gate_loss, 'losses', grid=_region_shape(vit.patch_embed.img_size, coarse_patch_size))
         self._check_gate()
         self.register_load_state_dict_pre_hook(_fit_positions)
+        self.register_load_state_dict_pre_hook(_refuse_another_gate)
         self._uncollected: dict[str, Tensor] | None = None
         if pretrained:
             load_vit(self, pretrained, arch=arch if isinstance(arch, str) else '', mode=pos_embed_mode)
@@ -309,12 +310,23 @@ def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -
         state[name] = resize_pos_embed(state[name], net.native_shape, (side, side), num_prefix=num_prefix)
 
 
+def _refuse_another_gate(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """mmengine would warn of a gate that does not fit, and train or test with a new one."""
+    for name, value in net.gate.state_dict().items() if net.gate is not None else ():
+        given = state.get(f'{prefix}gate.{name}', value)
+        if given.shape != value.shape:
+            raise CheckpointError(
+                f"the checkpoint's gate has another shape: gate.{name} is {tuple(given.shape)} there and {tuple(value.shape)} "
+                'in the model. Give the gate the hidden_dims and the coarse_patch_size that it was trained with, or remove '
+                'gate.* from the checkpoint to begin with a new one'
+            )
+
+
+def _region_shape(image: tuple[int, int], coarse_patch_size: int) -> tuple[int, int]:
+    height, width = (-(-side // coarse_patch_size) for side in image)
+    return height, width
+
+
 def _run_block(block: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
     with announced_index(block, index):
         return block(x, attn_mask=None if index.is_plain else index)
-
-
-def _build(module: nn.Module | dict[str, Any] | None, **defaults: Any) -> Any:
-    if isinstance(module, dict):
-        return MODELS.build({**defaults, **module})
-    return module

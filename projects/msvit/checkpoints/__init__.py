@@ -2,8 +2,8 @@
 
 from .errors import CheckpointError
 from .io import read_checkpoint, save_weights
-from .keys import detect_origin, to_mmseg_segmenter_head, to_timm_vit
-from .load import LoadReport, load_segmenter_head, load_vit
+from .keys import detect_origin, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
+from .load import LoadReport, load_classifier, load_segmenter_head, load_vit
 from .resize import fit_positions, resize_pos_embed
 
 __all__ = [
@@ -11,11 +11,13 @@ __all__ = [
     'LoadReport',
     'detect_origin',
     'fit_positions',
+    'load_classifier',
     'load_segmenter_head',
     'load_vit',
     'read_checkpoint',
     'resize_pos_embed',
     'save_weights',
+    'to_mmpretrain_classifier',
     'to_mmseg_segmenter_head',
     'to_timm_vit',
 ]

@@ -1,4 +1,5 @@
-"""The names under which other libraries keep a ViT, turned into timm's; and Segmenter's decoder, turned into mmseg's.
+"""The names under which other libraries keep a ViT, turned into timm's; Segmenter's decoder, turned into mmseg's; and linear
+classifiers, turned into mmpretrain's.
 
 The libraries describe the same network, so all but one of the maps are renamings: the official Segmenter multiplies by its
 two decoder projections from the right, mmseg's linear layers by the transpose.
@@ -42,6 +43,13 @@ _MM_DECODER_NAMES = (
     (r'^(layers\.\d+)\.attn\.proj\.', r'\1.attn.attn.out_proj.'),
     (r'^(layers\.\d+)\.mlp\.fc1\.', r'\1.ffn.layers.0.0.'),
     (r'^(layers\.\d+)\.mlp\.fc2\.', r'\1.ffn.layers.1.'),
+)
+
+_CLASSIFIER_NAMES = (
+    (r'^head\.layers\.', 'layers.'),
+    (r'^head\.fc\.', 'layers.head.'),
+    (r'^head\.(weight|bias)$', r'layers.head.\1'),
+    (r'^head_dist\.', 'layers.head_dist.'),
 )
 
 
@@ -137,6 +145,27 @@ def to_mmseg_segmenter_head(state: dict[str, Tensor]) -> dict[str, Tensor]:
         raise CheckpointError(
             f'no Segmenter mask transformer in the checkpoint (decoder.cls_emb or decode_head.cls_emb){found}'
         )
+    return head
+
+
+def to_mmpretrain_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Name the tensors of a linear classifier as mmpretrain's ``VisionTransformerClsHead`` and ``DeiTClsHead`` do.
+
+    Args:
+        state: A classifying ViT of timm or DeiT (``head.*``, ``head_dist.*``), of mmpretrain or of msvit (``head.layers.*``).
+
+    Returns:
+        The classifier's tensors by name, without a prefix.
+
+    Raises:
+        CheckpointError: No classifier in the checkpoint.
+    """
+    head = _rename(
+        {name: value for name, value in state.items() if name.startswith(('head.', 'head_dist.'))}, _CLASSIFIER_NAMES
+    )
+    if 'layers.head.weight' not in head:
+        found = f'; of that kind it has {", ".join(head)}' if head else ''
+        raise CheckpointError(f'no linear classifier in the checkpoint (head.weight or head.layers.head.weight){found}')
     return head
 
 

@@ -1,4 +1,4 @@
-"""Load weights of any supported origin into a ViT with timm's names, or into a Segmenter head with mmseg's."""
+"""Load weights of any supported origin into a ViT with timm's names, a Segmenter head with mmseg's, or a classifier."""
 
 import logging
 import os
@@ -10,15 +10,17 @@ from mmengine.logging import print_log
 from timm.layers import resample_patch_embed
 from torch import Tensor, nn
 
+from ..losses.priors import resize_prior_logit
 from .errors import CheckpointError
 from .io import read_checkpoint
-from .keys import detect_origin, split_backbone, to_mmseg_segmenter_head, to_timm_vit
+from .keys import detect_origin, split_backbone, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
 from .resize import Grid, fit_positions
 
 Source = str | os.PathLike | bool | dict[str, Tensor]
 
 # Classifiers, and the pooling before them, of a checkpoint: of no use to a backbone.
 CLASSIFIER = ('head.', 'head_dist.', 'pre_logits.', 'fc_norm.', 'attn_pool.')
+PRIORS = 'gate_loss.prior_logit'
 PATCH, PATCH_BIAS = 'patch_embed.proj.weight', 'patch_embed.proj.bias'
 
 
@@ -127,6 +129,10 @@ def load_vit(
         grid = grid or _grid_of(model, target)
         state, notes = fit_positions(state, target, grid, source_grid=source_grid, mode=mode)
         report.notes += notes
+    if PRIORS in state and PRIORS in target and state[PRIORS].shape != target[PRIORS].shape:
+        given, wanted = ('x'.join(map(str, tensors[PRIORS].shape)) for tensors in (state, target))
+        state[PRIORS] = resize_prior_logit(state[PRIORS], tuple(target[PRIORS].shape))
+        report.notes.append(f'learned priors resized from {given} to {wanted} regions (bilinear)')
     for group in fresh:
         if not any(name.startswith(group) for name in state):
             wanted = [name for name in target if name.startswith(group)]
@@ -156,6 +162,28 @@ def load_segmenter_head(head: nn.Module, source: str | os.PathLike | dict[str, T
     state, label = _resolve(source)
     origin = 'mmseg' if any(name.startswith('decode_head.') for name in state) else 'segmenter'
     return _assign(head, to_mmseg_segmenter_head(state), head.state_dict(), LoadReport(label, origin), strict)
+
+
+def load_classifier(head: nn.Module, source: Source, *, arch: str = '') -> LoadReport:
+    """Load the linear classifier of a whole ViT into one of mmpretrain's heads; a second one for a distillation token too.
+
+    Args:
+        head: ``VisionTransformerClsHead`` without hidden layer, or ``DeiTClsHead``.
+        source: File, http(s) address, tensors by name, or True for timm's own weights of ``arch``.
+        arch: timm's name of the architecture, for ``source=True`` alone.
+
+    Returns:
+        What was loaded.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: Unreadable or unsafe file, no classifier in it, or one of another shape.
+    """
+    state, label = _resolve(source, arch)
+    report = LoadReport(label, 'timm' if 'head.weight' in state else 'mmpretrain')
+    state, target = to_mmpretrain_classifier(state), head.state_dict()
+    _drop_group(state, target, ('layers.head_dist.',), report)
+    return _assign(head, state, target, report, strict=True)
 
 
 def _resolve(source: Source, arch: str = '') -> tuple[dict[str, Tensor], str]:
