@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from msvit.datasets.seeding import ResumableSampler, SeedSample, StreamIndex, seed_everything
+from msvit.datasets.seeding import ResumableEpochSampler, ResumableSampler, SeedSample, StreamIndex, seed_everything
 
 
 def draw() -> tuple[float, float, float]:
@@ -43,6 +43,22 @@ def test_ranks_share_one_stream():
         streams.append(list(itertools.islice(sampler, 4)))
     assert [index.position for index in streams[0]] == [0, 2, 4, 6]
     assert [index.position for index in streams[1]] == [1, 3, 5, 7]
+
+
+def test_the_epoch_sampler_numbers_the_samples_of_all_epochs_and_ranks():
+    from mmengine.dataset import DefaultSampler
+
+    positions = []
+    for epoch in range(3):
+        for rank in range(2):
+            ours, theirs = ResumableEpochSampler(range(5), seed=7), DefaultSampler(range(5), seed=7)
+            for sampler in (ours, theirs):
+                sampler.rank, sampler.world_size, sampler.total_size, sampler.num_samples = rank, 2, 6, 3
+                sampler.set_epoch(epoch)
+            assert list(ours) == list(theirs)
+            positions += [index.position for index in ours]
+            assert {index.seed for index in ours} == {7}
+    assert sorted(positions) == list(range(18))
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """Data sets: ADE20K, CamVid, DigitScenes, and your own with errors that name the file."""
 
+from .classification import ImageFolderDataset, ImageNetDataset
 from .clear_errors import SegDataset
 from .digit_scenes import build_digit_scenes
-from .seeding import ResumableSampler, SeedSample
+from .seeding import ResumableEpochSampler, ResumableSampler, SeedSample
 from .segmentation import ADE20KDataset, CamVidDataset, DigitScenesDataset
 
 __all__ = [
     'ADE20KDataset',
     'CamVidDataset',
     'DigitScenesDataset',
+    'ImageFolderDataset',
+    'ImageNetDataset',
+    'ResumableEpochSampler',
     'ResumableSampler',
     'SeedSample',
     'SegDataset',

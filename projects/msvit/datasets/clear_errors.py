@@ -1,6 +1,8 @@
 """Segmentation data sets whose errors name the file and what to do."""
 
 import os.path as osp
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import mmengine.fileio as fileio
@@ -10,6 +12,24 @@ from mmseg.datasets import BaseSegDataset
 from msvit.registry import DATASETS
 
 from .verify import VERIFY_COMMAND, broken_reason, wrong_labels_reason
+
+
+@contextmanager
+def naming_broken_files(files: Sequence[str], root: str, backend_args: dict | None = None) -> Iterator[None]:
+    """Turn whatever a pipeline raises over a missing, truncated or damaged file into an OSError that names it.
+
+    Args:
+        files: that the pipeline reads.
+        root: of the data set, to search for more of their kind.
+        backend_args: of mmengine's file client.
+    """
+    try:
+        yield
+    except Exception as error:
+        for file in files:
+            if reason := broken_reason(file, backend_args):
+                raise OSError(f'cannot read {file}: {reason}. To list all such files: {VERIFY_COMMAND} {root}') from error
+        raise
 
 
 class ClearErrors:
@@ -49,15 +69,8 @@ class ClearErrors:
         """
         info = self.get_data_info(idx)
         files = [info[key] for key in ('img_path', 'seg_map_path') if key in info]
-        try:
+        with naming_broken_files(files, self._root(), self.backend_args):
             data = self.pipeline(info)
-        except Exception as error:
-            for file in files:
-                if reason := broken_reason(file, self.backend_args):
-                    raise OSError(
-                        f'cannot read {file}: {reason}. To list all such files: {VERIFY_COMMAND} {self._root()}'
-                    ) from error
-            raise
         if not self._labels_are_classes(data):
             self._raise_wrong_labels(files[-1])
         return data

@@ -6,6 +6,8 @@ workers, sees the very same crops and flips.
 
     train_dataloader = dict(sampler=dict(type='msvit.ResumableSampler', shuffle=True), ...)
     train_pipeline = [dict(type='msvit.SeedSample'), dict(type='LoadImageFromFile'), ...]
+
+To train by epochs, take ``msvit.ResumableEpochSampler``.
 """
 
 import random
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
-from mmengine.dataset import InfiniteSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 
 from msvit.registry import DATA_SAMPLERS, TRANSFORMS
 
@@ -61,6 +63,20 @@ class ResumableSampler(InfiniteSampler):
             yield StreamIndex(index, self.seed, step * self.world_size + self.rank)
 
 
+@DATA_SAMPLERS.register_module()
+class ResumableEpochSampler(DefaultSampler):
+    """mmengine's DefaultSampler, for training by epochs, whose indices carry what :class:`SeedSample` needs.
+
+    Args:
+        dataset, shuffle, seed, round_up: as in :class:`mmengine.dataset.DefaultSampler`.
+    """
+
+    def __iter__(self) -> Iterator[StreamIndex]:
+        first = self.epoch * self.total_size + self.rank
+        for step, index in enumerate(super().__iter__()):
+            yield StreamIndex(index, self.seed, first + step * self.world_size)
+
+
 @TRANSFORMS.register_module()
 class SeedSample(BaseTransform):
     """Seed the process's generators for this sample: the first transform of a training pipeline.
@@ -78,6 +94,6 @@ class SeedSample(BaseTransform):
         elif not isinstance(index, np.integer):  # mmengine draws such an index where a sample could not be used
             raise TypeError(
                 f"msvit.SeedSample got the index {index!r}: use sampler=dict(type='msvit.ResumableSampler') in "
-                'train_dataloader, and no wrapper around the dataset.'
+                'train_dataloader, or msvit.ResumableEpochSampler to train by epochs, and no wrapper around the dataset.'
             )
         return results

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import Runner
+from mmpretrain.models.heads import ClsHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import nn
 
@@ -17,7 +18,7 @@ class ConsistencyHook(Hook):
     """Compare model, data and checkpoint of a run; the command-line tools add it to every run.
 
     Raises:
-        ValueError: a segmentation head has another number of classes than the data.
+        ValueError: a segmentation or classification head has another number of classes than the data.
         CheckpointError: most of the model finds no weights in the checkpoint. mmengine alone would warn and go on.
     """
 
@@ -49,10 +50,11 @@ class ConsistencyHook(Hook):
 
 def _check_classes(runner: Runner, dataset: object) -> None:
     classes = getattr(dataset, 'metainfo', {}).get('classes')
-    heads = [module for module in _host(runner).modules() if isinstance(module, BaseDecodeHead)]
+    heads = [module for module in _host(runner).modules() if isinstance(module, (BaseDecodeHead, ClsHead))]
     for head in heads:
-        # a single output channel is mmseg's way of two classes
-        if classes and head.out_channels > 1 and head.num_classes != len(classes):
+        # a single output channel is mmseg's way of two classes; some of mmpretrain's heads classify nothing
+        single = getattr(head, 'out_channels', None) == 1
+        if classes and not single and getattr(head, 'num_classes', len(classes)) != len(classes):
             raise ValueError(
                 f'{type(head).__name__} has num_classes={head.num_classes}, but the {len(classes)} classes of '
                 f'{type(dataset).__name__} are {_first(classes)}: set num_classes={len(classes)} in the config, or the '

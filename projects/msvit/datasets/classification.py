@@ -1,0 +1,57 @@
+"""The classification data sets of the configs, and your own, with errors that name the file and what to do."""
+
+from typing import Any
+
+import mmengine.fileio as fileio
+from mmpretrain.datasets import CustomDataset
+from mmpretrain.datasets import ImageNet as MMPretrainImageNet
+
+from msvit.registry import DATASETS
+
+from .clear_errors import naming_broken_files
+
+
+class ClearFolders:
+    """Mixin in front of a ``CustomDataset``: mmpretrain's own errors name neither the file nor the way out."""
+
+    LAYOUT = '<data_root>/<data_prefix>/<class>/*.jpg, a folder for each class'
+    HOW_TO = 'Point data_root and data_prefix of the config to your folders.'
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Lists the samples.
+
+        Raises:
+            FileNotFoundError: the folder of images is missing.
+        """
+        if not fileio.isdir(self.img_prefix):
+            raise FileNotFoundError(
+                f'{type(self).__name__}: the folder {self.img_prefix} does not exist. data_root is {self.data_root!r}. '
+                f'Expected layout:\n{self.LAYOUT}\n{self.HOW_TO}'
+            )
+        return super().load_data_list()
+
+    def prepare_data(self, idx: int) -> Any:
+        """Runs the pipeline on sample ``idx``.
+
+        Raises:
+            OSError: the image is missing, truncated or damaged.
+        """
+        info = self.get_data_info(idx)
+        with naming_broken_files([info['img_path']], self.data_root):
+            return self.pipeline(info)
+
+
+@DATASETS.register_module()
+class ImageNetDataset(ClearFolders, MMPretrainImageNet):
+    """ImageNet-1k, 1000 classes: mmpretrain's ``ImageNet`` with clear errors."""
+
+    LAYOUT = '<data_root>/train/n01440764/*.JPEG, <data_root>/val/n01440764/*.JPEG, and so on for all 1000 classes'
+    HOW_TO = (
+        'Unpack ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar into a folder for each class, the validation images too, '
+        'as for torchvision and timm.'
+    )
+
+
+@DATASETS.register_module()
+class ImageFolderDataset(ClearFolders, CustomDataset):
+    """mmpretrain's ``CustomDataset``, a folder of images for each class, with clear errors: CIFAR-10, or your own data."""
