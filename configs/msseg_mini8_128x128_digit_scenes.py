@@ -5,12 +5,12 @@ python tools/train.py configs/msseg_mini8_128x128_digit_scenes.py
 Reached 32.2 mIoU at 156 tokens and 0.240 GMACs on average, in 6 minutes on two CPU cores (`make demo`).
 """
 
-_base_ = './seg_mini8_128x128_digit_scenes.py'
+_base_ = ['./seg_mini8_128x128_digit_scenes.py', './_base_/gates/gbas.py']
 
 model = dict(
     backbone=dict(
         train_layout='masked',  # both scales compete in every region, so that minutes are enough for the gate
-        gate=dict(type='msvit.MLPGate', init_p_fine=0.7),
-        gate_loss=dict(type='msvit.GBaSLoss', grid=(8, 8), target=0.25, weight=4.0),
+        gate=dict(_base_.gate, init_p_fine=0.7),
+        gate_loss=dict(_base_.gate_loss, target=0.25),
     )
 )

@@ -5,11 +5,7 @@ python tools/train.py configs/msseg_s14_448x336_camvid.py
 Not measured yet: it needs a GPU. See msseg_s14_448x336_camvid_cpu.py for the small version.
 """
 
-_base_ = './seg_s14_448x336_camvid.py'
+_base_ = ['./seg_s14_448x336_camvid.py', './_base_/gates/gbas.py']
 
-model = dict(
-    backbone=dict(
-        gate=dict(type='msvit.MLPGate'),
-        gate_loss=dict(type='msvit.GBaSLoss', grid=(12, 16), target=0.25, weight=4.0),
-    )
-)
+gate_loss = dict(_base_.gate_loss, grid=(12, 16), target=0.25)
+model = dict(backbone=dict(gate=_base_.gate, gate_loss=gate_loss))

@@ -6,11 +6,7 @@ Reached 42.5 mIoU at 316 tokens and 7.8 GMACs on average from the ViT-S/14 of th
 (`model.backbone.pretrained=...`), one CPU thread, 25 minutes.
 """
 
-_base_ = './seg_s14_448x336_camvid_cpu.py'
+_base_ = ['./seg_s14_448x336_camvid_cpu.py', './_base_/gates/gbas.py']
 
-model = dict(
-    backbone=dict(
-        gate=dict(type='msvit.MLPGate'),
-        gate_loss=dict(type='msvit.GBaSLoss', grid=(8, 8), target=0.25, weight=4.0),
-    )
-)
+gate_loss = dict(_base_.gate_loss, grid=(8, 8), target=0.25)
+model = dict(backbone=dict(gate=_base_.gate, gate_loss=gate_loss))

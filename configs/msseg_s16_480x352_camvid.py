@@ -5,11 +5,6 @@ python tools/train.py configs/msseg_s16_480x352_camvid.py
 Not measured yet.
 """
 
-_base_ = './seg_s16_480x352_camvid.py'
+_base_ = ['./seg_s16_480x352_camvid.py', './_base_/gates/gbas.py']
 
-model = dict(
-    backbone=dict(
-        gate=dict(type='msvit.MLPGate'),
-        gate_loss=dict(type='msvit.GBaSLoss', grid=(11, 15), target=0.25, weight=4.0),
-    )
-)
+model = dict(backbone=dict(gate=_base_.gate, gate_loss=dict(_base_.gate_loss, target=0.25)))

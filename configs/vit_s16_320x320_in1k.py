@@ -1,0 +1,15 @@
+"""ViT-S/16, dense, on ImageNet-1k at 320x320.
+
+python tools/train.py configs/vit_s16_320x320_in1k.py
+
+Not measured yet. The paper reports 400 tokens and 10.11 GMACs (Table 3).
+"""
+
+_base_ = [
+    './_base_/models/vit_s16.py',
+    './_base_/datasets/imagenet_320.py',
+    './_base_/schedules/vit_20e.py',
+    './_base_/classification_runtime.py',
+]
+
+model = dict(backbone=dict(img_size=_base_.img_size))

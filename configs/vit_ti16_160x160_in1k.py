@@ -1,0 +1,15 @@
+"""ViT-Ti/16, dense, on ImageNet-1k at 160x160.
+
+python tools/train.py configs/vit_ti16_160x160_in1k.py
+
+Not measured yet. The paper reports 71.63 top-1, 100 tokens, 0.60 GMACs (Table 3).
+"""
+
+_base_ = [
+    './_base_/models/vit_ti16.py',
+    './_base_/datasets/imagenet_160.py',
+    './_base_/schedules/vit_20e.py',
+    './_base_/classification_runtime.py',
+]
+
+model = dict(backbone=dict(img_size=_base_.img_size))
