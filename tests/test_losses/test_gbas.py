@@ -39,6 +39,15 @@ def test_priors_start_at_one_half():
     assert torch.equal(GBaSLoss((2, 3)).prior_mean, torch.full((2, 3), 0.5))
 
 
+def test_equal_priors_stay_equal_until_the_gate_tells_them_apart():
+    """Ranks that follow the order in memory would make the last rows fine, whatever the images show."""
+    loss = GBaSLoss((4, 4), 0.25)
+    loss(torch.rand(8, 4, 4))['loss_gate_hyperprior'].backward()
+    gradient = loss.prior_logit.grad
+    assert gradient[0, 0] > 0  # towards the target, below 0.5
+    assert torch.equal(gradient, gradient[:1, :1].expand(4, 4))
+
+
 def test_gradients_against_numerical_differentiation():
     loss = with_priors(GBaSLoss((2, 2), 0.3)).double()
     mean = loss.prior_mean.detach().requires_grad_()

@@ -106,7 +106,9 @@ class GBaSLoss(GateLoss):
         return prior
 
     def _hyperprior(self, mean: Tensor) -> Tensor:
-        ranked = mean.flatten().sort().values
-        positions = torch.arange(1, len(ranked) + 1, dtype=ranked.dtype, device=ranked.device) / (len(ranked) + 1)
-        cdf = torch.special.ndtr((ranked - self.target) / self.hyperprior_variance**0.5)
-        return (positions - cdf).square().mean()
+        mean = mean.flatten()
+        # equal priors share a rank: any other order among them, as at the start, would draw a pattern of its own
+        ranked = mean.detach().sort().values
+        rank = (torch.searchsorted(ranked, mean.detach()) + torch.searchsorted(ranked, mean.detach(), right=True) + 1) / 2
+        cdf = torch.special.ndtr((mean - self.target) / self.hyperprior_variance**0.5)
+        return (rank / (len(mean) + 1) - cdf).square().mean()
