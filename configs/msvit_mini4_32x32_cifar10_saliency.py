@@ -1,0 +1,8 @@
+"""vit_mini4_32x32_cifar10.py with fine tokens where half the resolution would lose most.
+
+python tools/train.py configs/msvit_mini4_32x32_cifar10_saliency.py
+"""
+
+_base_ = './vit_mini4_32x32_cifar10.py'
+
+model = dict(backbone=dict(gate=dict(type='msvit.SaliencyGate', fine_share=5 / 16)))
