@@ -1,0 +1,186 @@
+"""What the points of a sweep reached: their records, their results, and the figures over seeds."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from .points import Point, Values, fingerprint
+
+METRICS = ('accuracy/top1', 'mIoU')
+GMACS, COUNT, INPUTS = 'tokens/gmacs_mean', 'tokens/count_mean', 'tokens/inputs_per_image'
+
+
+class MetricError(ValueError):
+    """The results have no such metric."""
+
+
+def read_records(run_dir: Path) -> list[dict[str, Any]]:
+    """What a training logged, resumed ones included, oldest first; a line cut short by the end of its process is left out."""
+    records = []
+    for file in sorted(run_dir.glob('*/vis_data/scalars.json')):
+        for line in file.read_text(encoding='utf-8').splitlines():
+            try:
+                records.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+    return records
+
+
+def final_validation(run_dir: Path) -> dict[str, float] | None:
+    """The metrics of the validation after the last training step; None if it was never finished.
+
+    It belongs to the last checkpoint, so both bear the same number. A training that was ended between the two has the
+    checkpoint alone.
+    """
+    validations = [record for record in read_records(run_dir) if not _of_training(record)]
+    checkpoint = last_checkpoint(run_dir)
+    if not validations or checkpoint is None or checkpoint.stem.rpartition('_')[2] != str(validations[-1]['step']):
+        return None
+    return {name: value for name, value in validations[-1].items() if name not in ('data_time', 'time', 'step')}
+
+
+def last_checkpoint(run_dir: Path) -> Path | None:
+    """The checkpoint that a training would go on from, also after the folder has been moved."""
+    pointer = run_dir / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    written = Path(pointer.read_text(encoding='utf-8').strip())
+    return written if written.is_file() else run_dir / written.name
+
+
+def write_result(point: Point, metrics: dict[str, float]) -> None:
+    """Mark a point as finished, all at once."""
+    times = [record['time'] for record in read_records(point.run_dir) if _of_training(record) and 'time' in record]
+    result = dict(
+        values=point.values,
+        metrics=metrics,
+        train_seconds_per_iter=fmean(times) if times else None,
+        fingerprint=point.fingerprint,
+    )
+    write_text(point.result_file, json.dumps(result, indent=2) + '\n')
+
+
+def read_result(point: Point) -> dict[str, Any] | None:
+    """The result of a point, None while it is not finished."""
+    return json.loads(point.result_file.read_text(encoding='utf-8')) if point.result_file.is_file() else None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that whoever reads it finds all of it or none."""
+    part = path.with_name(f'.{path.name}.{os.getpid()}')
+    part.write_text(text, encoding='utf-8')
+    os.replace(part, path)
+
+
+def require_unchanged(points: Sequence[Point]) -> None:
+    """Check that what is there was trained with the configs of today.
+
+    Raises:
+        ValueError: a folder holds a result or a checkpoint of another config; the message says what to do.
+    """
+    changed = []
+    for point in points:
+        trained = None
+        if point.result_file.is_file():
+            trained = read_result(point)['fingerprint']
+        elif last_checkpoint(point.run_dir) and point.config_file.is_file():
+            trained = fingerprint(point.config_file.read_text(encoding='utf-8'))
+        if trained not in (None, point.fingerprint):
+            changed.append(point)
+    if changed:
+        folders = '\n'.join(f'  {point.folder}' for point in changed)
+        raise ValueError(
+            f'{len(changed)} of {len(points)} points were trained with another config than they have now:\n{folders}\n'
+            'Choose another --work-dir for the new config, or delete these folders to train them anew. What is in a folder '
+            'stands in its config.py.'
+        )
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Points that differ in their seed alone; figures are None before the first is finished.
+
+    Args:
+        values: where they lie, without the seed.
+        done: how many are finished.
+        planned: how many there are.
+        metric: mean of the metric.
+        metric_std: its sample standard deviation, None below two seeds.
+        gmacs: mean of the backbone's GMACs per image.
+        gmacs_std: their sample standard deviation.
+        tokens: mean tokens of a network input.
+        train_seconds_per_iter: mean, None where the log has no times.
+    """
+
+    values: Values
+    done: int
+    planned: int
+    metric: float | None = None
+    metric_std: float | None = None
+    gmacs: float | None = None
+    gmacs_std: float | None = None
+    tokens: float | None = None
+    train_seconds_per_iter: float | None = None
+
+
+def summarise(points: Sequence[Point], metric: str | None = None) -> tuple[list[Summary], str | None]:
+    """Figures over seeds.
+
+    Args:
+        points: of the sweep, finished or not.
+        metric: name of a validation metric; None: the first of ``METRICS`` that there is.
+
+    Returns:
+        One summary for each place on the grid, in the order of the points, and the metric's name (None if none is finished).
+
+    Raises:
+        MetricError: the results have no such metric.
+    """
+    groups: dict[tuple, list[dict | None]] = {}
+    for point in points:
+        groups.setdefault(_without_seed(point.values), []).append(read_result(point))
+    finished = [result for results in groups.values() for result in results if result]
+    if finished:
+        metric = _choose_metric(finished, metric)
+    return [_summary(dict(place), results, metric) for place, results in groups.items()], metric
+
+
+def _summary(values: Values, results: list[dict | None], metric: str | None) -> Summary:
+    summary = Summary(values, done=sum(map(bool, results)), planned=len(results))
+    metrics = [result['metrics'] for result in results if result]
+    if not metrics:
+        return summary
+    scores = [figures[metric] for figures in metrics]
+    gmacs = [figures[GMACS] * figures.get(INPUTS, 1) for figures in metrics]
+    seconds = [result['train_seconds_per_iter'] for result in results if result and result['train_seconds_per_iter']]
+    return replace(
+        summary,
+        metric=fmean(scores),
+        metric_std=stdev(scores) if len(scores) > 1 else None,
+        gmacs=fmean(gmacs),
+        gmacs_std=stdev(gmacs) if len(gmacs) > 1 else None,
+        tokens=fmean(figures[COUNT] for figures in metrics),
+        train_seconds_per_iter=fmean(seconds) if seconds else None,
+    )
+
+
+def _choose_metric(results: list[dict], wanted: str | None) -> str:
+    common = set.intersection(*(set(result['metrics']) for result in results))
+    chosen = next((name for name in ([wanted] if wanted else METRICS) if name in common), None)
+    if chosen is None:
+        raise MetricError(
+            f'not every result has {wanted or " or ".join(METRICS)}: choose with --metric among {", ".join(sorted(common))}'
+        )
+    return chosen
+
+
+def _without_seed(values: Values) -> tuple:
+    return tuple((axis, value) for axis, value in values.items() if axis != 'seed')
+
+
+def _of_training(record: dict) -> bool:
+    return 'lr' in record or 'loss' in record
