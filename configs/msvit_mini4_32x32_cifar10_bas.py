@@ -5,4 +5,4 @@ python tools/train.py configs/msvit_mini4_32x32_cifar10_bas.py
 
 _base_ = './msvit_mini4_32x32_cifar10.py'
 
-model = dict(backbone=dict(gate_loss=dict(_delete_=True, type='msvit.BaSLoss', target=0.25, temperature=0.3, weight=4.0)))
+model = dict(backbone=dict(gate_loss=dict(_delete_=True, type='msvit.BaSLoss', target=0.25, temperature=0.3, weight=20.0)))

@@ -5,4 +5,4 @@ python tools/train.py configs/msvit_mini4_32x32_cifar10_random.py
 
 _base_ = './vit_mini4_32x32_cifar10.py'
 
-model = dict(backbone=dict(gate=dict(type='msvit.RandomGate', fine_share=5 / 16)))
+model = dict(backbone=dict(gate=dict(type='msvit.RandomGate', fine_share=6 / 16)))

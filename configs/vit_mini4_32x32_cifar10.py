@@ -6,7 +6,7 @@ python tools/train.py configs/vit_mini4_32x32_cifar10.py
 _base_ = [
     './_base_/models/vit_mini4.py',
     './_base_/datasets/cifar10_32x32.py',
-    './_base_/schedules/vit_2e.py',
+    './_base_/schedules/vit_1e.py',
     './_base_/classification_runtime.py',
 ]
 
