@@ -12,6 +12,7 @@ import torch
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
+from mmpretrain.visualization import UniversalVisualizer
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
@@ -100,7 +101,7 @@ def run_tool(monkeypatch, tmp_path):
 
     def run(name: str, *arguments, options: tuple[str, ...] = ()) -> None:
         # A new process has none of these yet.
-        for instances in (DefaultScope, MessageHub, MMLogger, SegLocalVisualizer, Visualizer):
+        for instances in (DefaultScope, MessageHub, MMLogger, SegLocalVisualizer, UniversalVisualizer, Visualizer):
             instances._instance_dict.clear()
         if options:
             options = ('--cfg-options', *options)

@@ -1,10 +1,14 @@
 """tools/train.py: trains, resumes exactly, and says what is wrong."""
 
+import itertools
 import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.hooks import Hook
+from PIL import Image
 
 from msvit.registry import HOOKS
 
@@ -41,6 +45,34 @@ def test_resume_repeats_the_losses_of_an_uninterrupted_run(toy_config, tmp_path,
     first, second = (torch.load(tmp_path / name / 'iter_6.pth', weights_only=False) for name in ('whole', 'moved'))
     for key, value in first['state_dict'].items():
         assert torch.equal(value, second['state_dict'][key]), key
+
+
+def test_training_by_epochs_resumes_exactly_too(tmp_path, run_tool, read_losses):
+    """The CIFAR-10 config itself, on ten classes of two images."""
+    rng = np.random.default_rng(0)
+    for split, label, number in itertools.product(('train', 'test'), range(10), range(2)):
+        folder = tmp_path / 'data' / split / f'class{label}'
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(folder / f'{number}.png')
+    options = [
+        'load_from=None',
+        'train_dataloader.batch_size=4',
+        'default_hooks.logger.interval=1',
+        'log_processor.window_size=1',
+    ]
+    options += ['param_scheduler.0.end=0.5', 'param_scheduler.1.begin=0.5']  # of five iterations
+    for loader in ('train', 'val', 'test'):
+        options += [f'{loader}_dataloader.dataset.data_root={tmp_path / "data"}', f'{loader}_dataloader.num_workers=0']
+        options += [f'{loader}_dataloader.persistent_workers=False']
+    config = Path(__file__).parents[2] / 'configs' / 'msvit_mini4_32x32_cifar10.py'
+
+    run_tool('train.py', config, '--work-dir', tmp_path / 'whole', options=(*options, 'train_cfg.max_epochs=2'))
+    run_tool('train.py', config, '--work-dir', tmp_path / 'parts', options=(*options, 'train_cfg.max_epochs=1'))
+    run_tool('train.py', config, '--work-dir', tmp_path / 'parts', '--resume', options=(*options, 'train_cfg.max_epochs=2'))
+
+    whole, parts = read_losses(tmp_path / 'whole'), read_losses(tmp_path / 'parts')
+    assert len(whole) == 10
+    assert parts == whole
 
 
 def test_resume_from_a_named_checkpoint_goes_on_there(toy_config, tmp_path, run_tool, read_losses):
