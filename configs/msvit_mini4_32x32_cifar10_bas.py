@@ -1,6 +1,8 @@
 """msvit_mini4_32x32_cifar10.py under batch-shaping with one fixed relaxed Bernoulli prior.
 
 python tools/train.py configs/msvit_mini4_32x32_cifar10_bas.py
+
+Reached 64.84 top-1 at 32.2 tokens and 16.0 MMACs (one seed).
 """
 
 _base_ = './msvit_mini4_32x32_cifar10.py'

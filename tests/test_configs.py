@@ -78,6 +78,8 @@ def test_takes_a_training_step_and_infers(name):
     cfg = load(name)
     model = build_model(cfg).train()
     model.init_weights()
+    model.backbone.blocks = model.backbone.blocks[:2]  # two tell as much as twelve
+    model.backbone.out_indices = (1,)
     optimiser = build_optim_wrapper(model, cfg.optim_wrapper)
     taken = {id(parameter) for group in optimiser.optimizer.param_groups for parameter in group['params']}
     assert taken == {id(parameter) for parameter in model.parameters()}
@@ -124,7 +126,7 @@ def test_imagenet_configs_show_images_of_their_size(name, size):
     assert cfg.train_dataloader.dataset.pipeline[2].scale == size
     for loader in (cfg.val_dataloader, cfg.test_dataloader):
         resize, crop = loader.dataset.pipeline[1:3]
-        assert (resize.scale, crop.crop_size) == (size * 8 // 7, size)
+        assert (resize.scale, crop.crop_size) == (round(size / 0.875), size)
     interpolation = 'bicubic' if 'deit' in name else 'bilinear'
     assert {cfg.train_dataloader.dataset.pipeline[2].interpolation, resize.interpolation} == {interpolation}
 

@@ -63,7 +63,7 @@ def test_every_place_that_says_the_size_changes_once(classifier):
 
 
 @pytest.mark.parametrize('name', ['msvit_s16', 'vit_s16'])
-@pytest.mark.parametrize('size', [192, 288])
+@pytest.mark.parametrize('size', [128, 160, 192, 288, 320, 384])
 def test_it_gives_the_configs_that_the_project_has_for_other_sizes(name, size):
     cfg = Config.fromfile(CONFIGS / f'{name}_224x224_in1k.py')
     set_input_size(cfg, size)

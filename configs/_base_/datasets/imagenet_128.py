@@ -6,7 +6,7 @@ img_size = 128
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].scale = img_size  # RandomResizedCrop
 test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = img_size * 8 // 7  # ResizeEdge
+test_pipeline[1].scale = round(img_size / 0.875)  # ResizeEdge
 test_pipeline[2].crop_size = img_size  # CenterCrop
 
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -16,7 +16,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
-    dict(type='ResizeEdge', scale=img_size * 8 // 7, edge='short', backend='pillow', interpolation='bilinear'),
+    dict(type='ResizeEdge', scale=round(img_size / 0.875), edge='short', backend='pillow', interpolation='bilinear'),
     dict(type='CenterCrop', crop_size=img_size),
     dict(type='PackInputs'),
 ]
