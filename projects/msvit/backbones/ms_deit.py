@@ -5,7 +5,6 @@ from typing import Any
 from torch import Tensor
 
 from ..registry import MODELS
-from ..tokens import MixedTokens
 from .ms_vit import MSViT
 
 
@@ -26,10 +25,5 @@ class MSDeiT(MSViT):
     def __init__(self, arch: str | dict[str, Any] = 'deit_small_patch16_224', out_type: str = 'cls_token', **kwargs: Any):
         super().__init__(arch, out_type=out_type, **kwargs)
 
-    def forward(
-        self, images: Tensor, fine_mask: Tensor | None = None
-    ) -> tuple[Tensor | MixedTokens | tuple[Tensor, Tensor], ...]:
-        if self.out_type != 'cls_token' or self.dist_token is None:
-            return super().forward(images, fine_mask)
-        cls_token, dist_token = self.forward_tokens(images, fine_mask).prefix()[:, :2].unbind(dim=1)
-        return ((cls_token, dist_token),)
+    def _class_feature(self, prefix: Tensor) -> Tensor | tuple[Tensor, ...]:
+        return super()._class_feature(prefix) if self.dist_token is None else prefix[:, :2].unbind(dim=1)

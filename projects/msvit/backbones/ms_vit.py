@@ -97,7 +97,8 @@ class MSViT(nn.Module):
             if rate > 0:
                 block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
         self.gate = build_part(gate, 'gates', coarse_patch_size=coarse_patch_size)
-        self.gate_loss = build_part(gate_loss, 'losses', grid=_region_shape(vit.patch_embed.img_size, coarse_patch_size))
+        native = TokenGrid(*vit.patch_embed.img_size, self.patch_size, coarse_patch_size)
+        self.gate_loss = build_part(gate_loss, 'losses', grid=native.region_shape)
         self._check_gate()
         self.register_load_state_dict_pre_hook(_fit_positions)
         self.register_load_state_dict_pre_hook(_refuse_another_gate)
@@ -121,7 +122,7 @@ class MSViT(nn.Module):
             return outputs
         if self.out_type == 'featmap':
             return tuple(tokens.to_map() for tokens in outputs)
-        return (outputs[-1].prefix()[:, 0],)
+        return (self._class_feature(outputs[-1].prefix()),)
 
     def tokenize(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
         """Decide scales, embed the patches and add positions: the tokens before the encoder; arguments as in `forward`.
@@ -218,6 +219,10 @@ class MSViT(nn.Module):
                 outputs.append(tokens.with_features(self.norm(x) if i == len(self.blocks) - 1 else x))
         return tuple(outputs)
 
+    def _class_feature(self, prefix: Tensor) -> Tensor | tuple[Tensor, ...]:
+        """What a classifier gets of the prefix tokens (B, P, C)."""
+        return prefix[:, 0]
+
     def _prefix(self, like: Tensor) -> Tensor:
         """Class, distillation and register tokens with their positions, (P, C)."""
         tokens = [token for token in (self.cls_token, self.dist_token, self.reg_token) if token is not None]
@@ -312,7 +317,9 @@ def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -
 
 def _refuse_another_gate(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """mmengine would warn of a gate that does not fit, and train or test with a new one."""
-    for name, value in net.gate.state_dict().items() if net.gate is not None else ():
+    if net.gate is None:
+        return
+    for name, value in net.gate.state_dict().items():
         given = state.get(f'{prefix}gate.{name}', value)
         if given.shape != value.shape:
             raise CheckpointError(
@@ -320,11 +327,6 @@ def _refuse_another_gate(net: MSViT, state: dict[str, Tensor], prefix: str, *_: 
                 'in the model. Give the gate the hidden_dims and the coarse_patch_size that it was trained with, or remove '
                 'gate.* from the checkpoint to begin with a new one'
             )
-
-
-def _region_shape(image: tuple[int, int], coarse_patch_size: int) -> tuple[int, int]:
-    height, width = (-(-side // coarse_patch_size) for side in image)
-    return height, width
 
 
 def _run_block(block: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
