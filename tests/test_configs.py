@@ -13,6 +13,8 @@ from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 
+from msvit.analysis.load_model import forget_pretrained
+
 ROOT = Path(__file__).parent.parent / 'configs'
 CONFIGS = sorted(path.name for path in ROOT.glob('*.py'))
 MIXED = [name for name in CONFIGS if name.startswith('ms')]
@@ -45,9 +47,7 @@ def load(name: str) -> Config:
 def build_model(cfg: Config) -> torch.nn.Module:
     """The model without pretrained weights."""
     torch.manual_seed(0)
-    for part in cfg.model.values():
-        if isinstance(part, dict) and 'pretrained' in part:
-            part.pretrained = None
+    forget_pretrained(cfg.model)
     return MODELS.build(cfg.model)
 
 

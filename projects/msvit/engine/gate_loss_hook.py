@@ -24,10 +24,15 @@ class GateLossHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         host = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        backbones = [module for module in host.modules() if hasattr(module, 'pop_gate_losses')]
+        backbones = find_gated(host)
         if not backbones or getattr(host.parse_losses, 'collects_gate_losses', False):
             return
         host.parse_losses = _collecting(host.parse_losses, backbones)
+
+
+def find_gated(model: nn.Module) -> list[nn.Module]:
+    """The mixed-scale backbones within a model, wrapped or not: they may leave losses of their gates."""
+    return [module for module in model.modules() if hasattr(module, 'pop_gate_losses')]
 
 
 def _collecting(parse_losses: Callable, backbones: list[nn.Module]) -> Callable:

@@ -5,6 +5,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..registry import HOOKS
+from .gate_loss_hook import find_gated
 
 
 @HOOKS.register_module()
@@ -55,13 +56,7 @@ class GateWarmupHook(Hook):
 
 def _groups_of_gates(model: nn.Module, groups: list[dict]) -> list[dict]:
     """The parameter groups that hold trained parameters of gates and their losses, and nothing else."""
-    parts = [
-        part
-        for backbone in model.modules()
-        if hasattr(backbone, 'pop_gate_losses')
-        for part in (backbone.gate, backbone.gate_loss)
-        if part is not None
-    ]
+    parts = [part for backbone in find_gated(model) for part in (backbone.gate, backbone.gate_loss) if part is not None]
     gated = {id(parameter) for part in parts for parameter in part.parameters() if parameter.requires_grad}
     if not gated:
         raise ValueError('GateWarmupHook finds no gate to train: remove it from custom_hooks, or give the backbone a gate')

@@ -89,7 +89,7 @@ def _checked_transforms(cfg: Config, old: int) -> list[tuple[dict, tuple[str, ..
 
 def _check_training_size(transform: dict, old: int) -> None:
     """The last transform with a size decides what the backbone sees."""
-    name = _name(transform)
+    name = class_name(transform)
     if name in _LOOSE or transform.get('keep_ratio'):
         return
     size = transform[_SIZES[name][0]]
@@ -119,15 +119,15 @@ def _sized_transforms(pipeline: Any) -> Iterator[tuple[dict, tuple[str, ...]]]:
         for item in pipeline:
             yield from _sized_transforms(item)
     elif isinstance(pipeline, dict):
-        keys = _SIZES.get(_name(pipeline), ())
+        keys = _SIZES.get(class_name(pipeline), ())
         if keys and pipeline.get(keys[0]) is not None:
             yield pipeline, keys
         yield from _sized_transforms(pipeline.get('transforms'))
 
 
-def _name(transform: dict) -> str:
-    """A transform's class without its scope: the type is a name, or a class in pure Python configs."""
-    kind = transform.get('type', '')
+def class_name(part: dict) -> str:
+    """The class of a part of a config, without its scope: the type is a name, or a class in pure Python configs."""
+    kind = part.get('type', '')
     return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 

@@ -10,6 +10,12 @@ from ..registry import MODELS
 from .base import BaseGate, GateOutput
 
 
+def check_fine_share(fine_share: float) -> None:
+    """Raise ValueError unless the share of fine regions lies in [0, 1]."""
+    if not 0 <= fine_share <= 1:
+        raise ValueError(f'fine_share must lie in [0, 1], got {fine_share}')
+
+
 class FixedShareGate(BaseGate):
     """Base of the patterns that make a given share of the regions fine: the ones that `priority` puts first.
 
@@ -23,8 +29,7 @@ class FixedShareGate(BaseGate):
 
     def __init__(self, coarse_patch_size: int = 32, fine_share: float = 0.5):
         super().__init__(coarse_patch_size)
-        if not 0 <= fine_share <= 1:
-            raise ValueError(f'fine_share must lie in [0, 1], got {fine_share}')
+        check_fine_share(fine_share)
         self.fine_share = fine_share
 
     @abstractmethod

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..registry import MODELS, build_part
 from .base import GateOutput
-from .fixed import FixedShareGate
+from .fixed import FixedShareGate, check_fine_share
 
 
 def detail(images: Tensor) -> Tensor:
@@ -93,8 +93,7 @@ class SaliencyGate(FixedShareGate):
         Raises:
             ValueError: the share is out of range.
         """
-        if not 0 <= fine_share <= 1:
-            raise ValueError(f'fine_share must lie in [0, 1], got {fine_share}')
+        check_fine_share(fine_share)
         values = self.priority(images).flatten().sort().values
         coarse = round((1 - fine_share) * len(values))
         self.threshold = values[coarse - 1].item() if coarse else -torch.inf

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...engine.input_size import set_input_size
+from ...engine.input_size import class_name, set_input_size
 
 Values = dict[str, float | int | str]
 
@@ -161,21 +161,16 @@ def require_readable(cfg: Config) -> None:
         raise ValueError('the config has no validation to compare by: set val_dataloader, val_evaluator and val_cfg')
     metrics = cfg.get('val_evaluator') or ()
     metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
-    if not any(_class_name(metric) == 'TokenMetric' and not metric.get('prefix') for metric in metrics):
+    if not any(class_name(metric) == 'TokenMetric' and not metric.get('prefix') for metric in metrics):
         raise ValueError(
             "val_evaluator has no dict(type='msvit.TokenMetric'), which counts the MACs: add it. A dense baseline needs it "
             'too, and so an msvit backbone: msvit.MSViT with gate=None is the plain ViT'
         )
     backends = (cfg.get('visualizer') or {}).get('vis_backends')
-    if backends is not None and 'LocalVisBackend' not in map(_class_name, backends):
+    if backends is not None and 'LocalVisBackend' not in map(class_name, backends):
         raise ValueError("visualizer.vis_backends has no dict(type='LocalVisBackend'), which keeps the records: add it")
     if (cfg.get('default_hooks') or {}).get('checkpoint', True) is None:
         raise ValueError('default_hooks.checkpoint is None, so an interrupted training could not go on: leave the hook in')
-
-
-def _class_name(part: dict) -> str:
-    kind = part['type']
-    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
 def _short(value: float | int | str) -> str:
