@@ -29,15 +29,17 @@ def weighted_attention(
         qkv: queries, keys and values, (B, N, 3, heads, d), or (1, sum N_b, 3, heads, d) for a packed row.
         weight: (B, N) or (1, sum N_b), not negative, at least one positive per image; None for all ones.
         segments: the images of a packed row; None where images lie in the batch dimension.
-        present: B figures, if it is known that of each image the first so many tokens have positive weights and that
-            nobody reads the output of the others, of weight 0: the backward pass then skips what they leave at 0.
+        present: B figures, if it is known that of each image the first so many tokens (of a packed row: all) have positive
+            weights and that nobody reads the output of the others, of weight 0: the backward pass then skips what they
+            leave at 0.
 
     Returns:
         (B, N, heads, d) or (1, sum N_b, heads, d).
     """
     trains = weight is not None and torch.is_grad_enabled() and weight.requires_grad
     # Where every weight is positive, log(weight) has a usable gradient: on a GPU the kernels' own backward pass brings it.
-    if trains and not (qkv.is_cuda and segments is not None):
+    all_positive = segments is not None and present is not None
+    if trains and not (qkv.is_cuda and all_positive):
         return _WeightedAttention.apply(qkv, weight, segments, present)
     return fused_attention(*qkv.unbind(2), None if weight is None else weight.log(), segments)
 
@@ -63,7 +65,7 @@ class _WeightedAttention(torch.autograd.Function):
         tensors = (q, k * scale, v, weight.to(dtype), grad_y, drop)
         grad_qkv = torch.empty_like(qkv, dtype=dtype, memory_format=torch.contiguous_format)
         grads = (*grad_qkv.unbind(2), torch.empty_like(tensors[3]))
-        if qkv.is_cuda:  # launches cost more there than memory
+        if qkv.is_cuda and ctx.segments is None:  # launches cost more there than memory
             _store(grads, _grads_of_batch(*tensors))
         else:
             _image_by_image(tensors, grads, ctx.segments, ctx.present)

@@ -10,20 +10,19 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..checkpoints import CheckpointError, load_vit, resize_pos_embed
+from ..checkpoints import load_vit, resize_pos_embed
 from ..drop_path import ImageDropPath, announced_index
-from ..gates import BaseGate, GateOutput
-from ..registry import MODELS, build_part
-from ..tokens import Layout, MixedTokens, TokenGrid, TokenIndex, build_index, embed_patches, pad_to_multiple, position_table
+from ..registry import MODELS
+from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches, position_table
 from ..tokens.index import INDEX_TYPES
+from .gated import GatedBackbone
 from .timm_vit import build_timm_vit
-from .trace import record
 
 OutType = Literal['cls_token', 'featmap', 'tokens']
 
 
 @MODELS.register_module()
-class MSViT(nn.Module):
+class MSViT(GatedBackbone):
     """A timm Vision Transformer whose tokens have two scales, chosen for each region of the image by a gate.
 
     The parameters carry timm's names, beside them stand ``gate`` and ``gate_loss``. With every region fine this is the
@@ -96,13 +95,8 @@ class MSViT(nn.Module):
             rate = drop_path_rate * i / max(depth - 1, 1)
             if rate > 0:
                 block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
-        self.gate = build_part(gate, 'gates', coarse_patch_size=coarse_patch_size)
-        native = TokenGrid(*vit.patch_embed.img_size, self.patch_size, coarse_patch_size)
-        self.gate_loss = build_part(gate_loss, 'losses', grid=native.region_shape)
-        self._check_gate()
+        self._add_gate(gate, gate_loss)
         self.register_load_state_dict_pre_hook(_fit_positions)
-        self.register_load_state_dict_pre_hook(_refuse_another_gate)
-        self._uncollected: dict[str, Tensor] | None = None
         if pretrained:
             load_vit(self, pretrained, arch=arch if isinstance(arch, str) else '', mode=pos_embed_mode)
         self._freeze()
@@ -134,10 +128,7 @@ class MSViT(nn.Module):
         decision = self.decide(images, fine_mask)
         layout = self.train_layout if self.training else self.layout
         index = build_index(layout, grid, decision.fine_mask, decision.straight_through(), self.num_prefix_tokens)
-        if self.training:
-            self._keep_gate_losses(decision, index.counts)
-        else:
-            record(self, index)
+        self._keep_or_record(decision, index)
 
         tokens = embed_patches(index.select(grid.patches(images)), self.patch_embed.proj)
         positions = self.pos_embed if self.no_embed_class else self.pos_embed[:, self.num_prefix_tokens :]
@@ -149,31 +140,6 @@ class MSViT(nn.Module):
         """The tokens after the encoder and its final norm; arguments as in `forward`."""
         return self._encode(self.tokenize(images, fine_mask), (len(self.blocks) - 1,))[0]
 
-    def decide(self, images: Tensor, fine_mask: Tensor | None = None) -> GateOutput:
-        """Which regions are fine; arguments as in `forward`."""
-        batch, shape = len(images), self.grid(images).region_shape
-        if fine_mask is not None:
-            fine_mask = torch.as_tensor(fine_mask, device=images.device).bool()
-            if tuple(fine_mask.shape) != (batch, *shape):
-                raise ValueError(
-                    f'fine_mask has shape {tuple(fine_mask.shape)}; {batch} images of {images.shape[-2]}x{images.shape[-1]} '
-                    f'pixels in regions of {self.coarse_patch_size} pixels need {(batch, *shape)}'
-                )
-            return GateOutput(fine_mask.to(images.dtype), fine_mask)
-        if self.gate is None:
-            ones = torch.ones(batch, *shape, device=images.device)
-            return GateOutput(ones, ones.bool())
-        return self.gate(pad_to_multiple(images, self.coarse_patch_size))
-
-    def grid(self, images: Tensor) -> TokenGrid:
-        """The candidate tokens that images of this size offer."""
-        channels = self.patch_embed.proj.in_channels
-        if images.dim() != 4 or images.shape[1] != channels or 0 in images.shape:
-            raise ValueError(
-                f'images must have shape (batch, {channels}, height, width), none of them 0, got {tuple(images.shape)}'
-            )
-        return TokenGrid(images.shape[-2], images.shape[-1], self.patch_size, self.coarse_patch_size)
-
     def compile_blocks(self, **options: Any) -> None:
         """Compile the transformer blocks in place, once for all token counts; for GPUs, whose launches cost time at batch 1.
 
@@ -183,29 +149,11 @@ class MSViT(nn.Module):
         for block in self.blocks:
             block.compile(**{'dynamic': True, **options})
 
-    def pop_gate_losses(self) -> dict[str, Tensor]:
-        """Hand over what the last training forward pass left for the optimiser and the log, once.
-
-        `GateLossHook` calls this in OpenMMLab runners; a training loop of your own calls it after each forward pass and
-        adds the entries whose name contains ``loss``.
-
-        Returns:
-            The terms of ``gate_loss``, and for the log ``fine_share`` (0..1) and ``tokens`` (mean of the batch, without
-            prefix).
-        """
-        losses, self._uncollected = self._uncollected or {}, None
-        return losses
-
-    def init_weights(self) -> None:
-        """Nothing: weights are drawn, or loaded from ``pretrained``, at construction. OpenMMLab's runner calls this."""
-
     def train(self, mode: bool = True) -> 'MSViT':
         """Set training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
         for module in self._frozen_modules():
             module.eval()
-        if not mode:
-            self._uncollected = None
         return self
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
@@ -232,18 +180,6 @@ class MSViT(nn.Module):
         if not self.no_embed_class:
             prefix = prefix + self.pos_embed[:, : self.num_prefix_tokens]
         return prefix[0]
-
-    def _keep_gate_losses(self, decision: GateOutput, counts: Tensor) -> None:
-        if not decision.p_fine.requires_grad:
-            return
-        if self._uncollected is not None and self.gate_loss is not None and torch.is_grad_enabled():
-            raise RuntimeError(
-                "nobody collected the gate's loss of the last training step, so the gate would learn without its target: add "
-                "custom_hooks=[dict(type='msvit.GateLossHook')] to the config, or call pop_gate_losses() after each forward"
-            )
-        losses = {} if self.gate_loss is None else self.gate_loss(decision.p_fine)
-        log = dict(fine_share=decision.fine_mask.float().mean(), tokens=counts.float().mean())
-        self._uncollected = {**losses, **log}
 
     def _adopt(self, vit: VisionTransformer) -> None:
         """Take over the parts of a timm ViT under its own names."""
@@ -290,19 +226,6 @@ class MSViT(nn.Module):
         if not -1 <= self.frozen_stages <= depth:
             raise ValueError(f'frozen_stages must lie in [-1, {depth}], got {self.frozen_stages}')
 
-    def _check_gate(self) -> None:
-        if self.gate is not None and not isinstance(self.gate, BaseGate):
-            raise TypeError(f'gate must be a msvit gate (BaseGate), its config, or None, got {type(self.gate).__name__}')
-        if self.gate is not None and self.gate.coarse_patch_size != self.coarse_patch_size:
-            raise ValueError(
-                f'the gate looks at regions of {self.gate.coarse_patch_size} pixels, the backbone has coarse_patch_size='
-                f'{self.coarse_patch_size}: give both the same'
-            )
-        if self.gate_loss is not None and not (self.gate and any(p.requires_grad for p in self.gate.parameters())):
-            raise ValueError(
-                "gate_loss has nothing to train: use a learned gate such as dict(type='msvit.MLPGate') or drop gate_loss"
-            )
-
 
 def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
     """Resize the position embeddings of a checkpoint of another (square) image size, as mmpretrain's ViT does."""
@@ -313,20 +236,6 @@ def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -
     side = math.isqrt(state[name].shape[1] - num_prefix)
     if side**2 + num_prefix == state[name].shape[1]:
         state[name] = resize_pos_embed(state[name], net.native_shape, (side, side), num_prefix=num_prefix)
-
-
-def _refuse_another_gate(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """mmengine would warn of a gate that does not fit, and train or test with a new one."""
-    if net.gate is None:
-        return
-    for name, value in net.gate.state_dict().items():
-        given = state.get(f'{prefix}gate.{name}', value)
-        if given.shape != value.shape:
-            raise CheckpointError(
-                f"the checkpoint's gate has another shape: gate.{name} is {tuple(given.shape)} there and {tuple(value.shape)} "
-                'in the model. Give the gate the hidden_dims and the coarse_patch_size that it was trained with, or remove '
-                'gate.* from the checkpoint to begin with a new one'
-            )
 
 
 def _run_block(block: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:

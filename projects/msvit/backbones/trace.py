@@ -10,11 +10,13 @@ from ..tokens import TokenGrid, TokenIndex
 
 
 class TokenRecord(NamedTuple):
-    """What one forward pass used: the backbone, its grid, and the (B,) tokens of each image without prefix tokens."""
+    """What one forward pass used: the backbone, its grid, the (B,) tokens of each image without prefix tokens, and the
+    (B, Hc, Wc) decisions."""
 
     backbone: nn.Module
     grid: TokenGrid
     counts: Tensor
+    fine_mask: Tensor
 
 
 class TokenTrace:
@@ -41,4 +43,4 @@ _open_traces: WeakSet[TokenTrace] = WeakSet()
 def record(backbone: nn.Module, index: TokenIndex) -> None:
     """Tell every living trace of a forward pass."""
     for trace in _open_traces:
-        trace._records.append(TokenRecord(backbone, index.grid, index.counts))
+        trace._records.append(TokenRecord(backbone, index.grid, index.counts, index.fine_mask))

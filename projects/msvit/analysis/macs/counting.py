@@ -1,4 +1,4 @@
-"""Multiply-accumulate operations of mixed-scale backbones, as they run: only present tokens cost anything."""
+"""Counting multiply-accumulate operations."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,8 +6,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
-
-from ..tokens import TokenGrid
 
 
 class Macs(NamedTuple):
@@ -27,25 +25,6 @@ class Macs(NamedTuple):
     @property
     def total(self) -> Tensor:
         return self.gate + self.embedding + self.blocks
-
-
-def backbone_macs(backbone: nn.Module, grid: TokenGrid, counts: Tensor) -> Macs:
-    """MACs of a mixed-scale ViT at given token counts; no forward pass is needed.
-
-    Args:
-        backbone: an `MSViT`.
-        grid: of the images, ``backbone.grid(images)``.
-        counts: (B,) present tokens of each image, without prefix tokens.
-
-    Returns:
-        The parts, each (B,).
-    """
-    tokens = counts.double()
-    sequence = tokens + backbone.num_prefix_tokens
-    gate = tokens.new_full(tokens.shape, grid.num_coarse * linear_macs(backbone.gate) if backbone.gate is not None else 0)
-    embedding = tokens * backbone.patch_embed.proj.weight.numel()
-    blocks = sequence * linear_macs(backbone.blocks) + sequence.square() * sum(2 * b.attn.attn_dim for b in backbone.blocks)
-    return Macs(gate, embedding, blocks)
 
 
 def count_macs(run: Callable[[], object]) -> float:

@@ -1,0 +1,136 @@
+"""What every mixed-scale backbone shares: a gate that decides for each region, and what its training leaves behind."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..checkpoints import CheckpointError
+from ..gates import BaseGate, GateOutput
+from ..registry import build_part
+from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
+from .trace import record
+
+
+class GatedBackbone(nn.Module):
+    """Base of the mixed-scale backbones.
+
+    A subclass builds its ``patch_embed`` (timm's) and then calls `_add_gate`.
+    """
+
+    patch_embed: nn.Module
+    patch_size: int
+    coarse_patch_size: int
+    gate: BaseGate | None
+    gate_loss: nn.Module | None
+
+    def decide(self, images: Tensor, fine_mask: Tensor | None = None) -> GateOutput:
+        """Which regions are fine.
+
+        Args:
+            images: (B, 3, H, W), normalised as the backbone's weights want.
+            fine_mask: (B, Hc, Wc) bool, overrules the gate.
+
+        Raises:
+            ValueError: the images are not (B, 3, H, W), or the mask does not fit them.
+        """
+        batch, shape = len(images), self.grid(images).region_shape
+        if fine_mask is not None:
+            fine_mask = torch.as_tensor(fine_mask, device=images.device).bool()
+            if tuple(fine_mask.shape) != (batch, *shape):
+                raise ValueError(
+                    f'fine_mask has shape {tuple(fine_mask.shape)}; {batch} images of {images.shape[-2]}x{images.shape[-1]} '
+                    f'pixels in regions of {self.coarse_patch_size} pixels need {(batch, *shape)}'
+                )
+            return GateOutput(fine_mask.to(images.dtype), fine_mask)
+        if self.gate is None:
+            ones = torch.ones(batch, *shape, device=images.device)
+            return GateOutput(ones, ones.bool())
+        return self.gate(pad_to_multiple(images, self.coarse_patch_size))
+
+    def grid(self, images: Tensor) -> TokenGrid:
+        """The candidate tokens that images of this size offer."""
+        channels = self.patch_embed.proj.in_channels
+        if images.dim() != 4 or images.shape[1] != channels or 0 in images.shape:
+            raise ValueError(
+                f'images must have shape (batch, {channels}, height, width), none of them 0, got {tuple(images.shape)}'
+            )
+        return TokenGrid(images.shape[-2], images.shape[-1], self.patch_size, self.coarse_patch_size)
+
+    def pop_gate_losses(self) -> dict[str, Tensor]:
+        """Hand over what the last training forward pass left for the optimiser and the log, once.
+
+        `GateLossHook` calls this in OpenMMLab runners; a training loop of your own calls it after each forward pass and
+        adds the entries whose name contains ``loss``.
+
+        Returns:
+            The terms of ``gate_loss``, and for the log ``fine_share`` (0..1) and ``tokens`` (mean of the batch, without
+            prefix).
+        """
+        losses, self._uncollected = self._uncollected or {}, None
+        return losses
+
+    def init_weights(self) -> None:
+        """Nothing: weights are drawn, or loaded from ``pretrained``, at construction. OpenMMLab's runner calls this."""
+
+    def train(self, mode: bool = True) -> 'GatedBackbone':
+        """Set training mode."""
+        super().train(mode)
+        if not mode:
+            self._uncollected = None
+        return self
+
+    def _add_gate(self, gate: Any, gate_loss: Any) -> None:
+        """Build the gate and its loss, and check that they fit."""
+        self.gate = build_part(gate, 'gates', coarse_patch_size=self.coarse_patch_size)
+        native = TokenGrid(*self.patch_embed.img_size, self.patch_size, self.coarse_patch_size)
+        self.gate_loss = build_part(gate_loss, 'losses', grid=native.region_shape)
+        self._uncollected: dict[str, Tensor] | None = None
+        self._check_gate()
+        self.register_load_state_dict_pre_hook(_refuse_another_gate)
+
+    def _keep_or_record(self, decision: GateOutput, index: TokenIndex) -> None:
+        """Keep the gate's losses in training; tell the living traces at test."""
+        if self.training:
+            self._keep_gate_losses(decision, index.counts)
+        else:
+            record(self, index)
+
+    def _keep_gate_losses(self, decision: GateOutput, counts: Tensor) -> None:
+        if not decision.p_fine.requires_grad:
+            return
+        if self._uncollected is not None and self.gate_loss is not None and torch.is_grad_enabled():
+            raise RuntimeError(
+                "nobody collected the gate's loss of the last training step, so the gate would learn without its target: add "
+                "custom_hooks=[dict(type='msvit.GateLossHook')] to the config, or call pop_gate_losses() after each forward"
+            )
+        losses = {} if self.gate_loss is None else self.gate_loss(decision.p_fine)
+        log = dict(fine_share=decision.fine_mask.float().mean(), tokens=counts.float().mean())
+        self._uncollected = {**losses, **log}
+
+    def _check_gate(self) -> None:
+        if self.gate is not None and not isinstance(self.gate, BaseGate):
+            raise TypeError(f'gate must be a msvit gate (BaseGate), its config, or None, got {type(self.gate).__name__}')
+        if self.gate is not None and self.gate.coarse_patch_size != self.coarse_patch_size:
+            raise ValueError(
+                f'the gate looks at regions of {self.gate.coarse_patch_size} pixels, the backbone has coarse_patch_size='
+                f'{self.coarse_patch_size}: give both the same'
+            )
+        if self.gate_loss is not None and not (self.gate and any(p.requires_grad for p in self.gate.parameters())):
+            raise ValueError(
+                "gate_loss has nothing to train: use a learned gate such as dict(type='msvit.MLPGate') or drop gate_loss"
+            )
+
+
+def _refuse_another_gate(net: GatedBackbone, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """mmengine would warn of a gate that does not fit, and train or test with a new one."""
+    if net.gate is None:
+        return
+    for name, value in net.gate.state_dict().items():
+        given = state.get(f'{prefix}gate.{name}', value)
+        if given.shape != value.shape:
+            raise CheckpointError(
+                f"the checkpoint's gate has another shape: gate.{name} is {tuple(given.shape)} there and {tuple(value.shape)} "
+                'in the model. Give the gate the hidden_dims and the coarse_patch_size that it was trained with, or remove '
+                'gate.* from the checkpoint to begin with a new one'
+            )
