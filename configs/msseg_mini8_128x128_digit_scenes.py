@@ -2,7 +2,7 @@
 
 python tools/train.py configs/msseg_mini8_128x128_digit_scenes.py
 
-Reached 32.2 mIoU at 156 tokens and 0.240 GMACs on average, in 6 minutes on two CPU cores (`make demo`).
+Reached 32.2 mIoU at 162 tokens and 0.251 GMACs on average, in 6 minutes on two CPU cores (`make demo`).
 """
 
 _base_ = ['./seg_mini8_128x128_digit_scenes.py', './_base_/gates/gbas.py']
