@@ -1,23 +1,27 @@
-"""Weights in and out: timm, DeiT, DINOv2, mmpretrain, mmseg, Segmenter and msvit checkpoints, read without running code."""
+"""Weights in and out: timm, DeiT, DINOv2, Swin, mmpretrain, mmseg, Segmenter and msvit, read without running code."""
 
 from .errors import CheckpointError
 from .io import read_checkpoint, save_weights
 from .keys import detect_origin, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
 from .load import LoadReport, load_classifier, load_segmenter_head, load_vit
 from .resize import fit_positions, resize_pos_embed
+from .swin import detect_swin_origin, load_swin, to_timm_swin
 
 __all__ = [
     'CheckpointError',
     'LoadReport',
     'detect_origin',
+    'detect_swin_origin',
     'fit_positions',
     'load_classifier',
     'load_segmenter_head',
+    'load_swin',
     'load_vit',
     'read_checkpoint',
     'resize_pos_embed',
     'save_weights',
     'to_mmpretrain_classifier',
     'to_mmseg_segmenter_head',
+    'to_timm_swin',
     'to_timm_vit',
 ]

@@ -45,6 +45,8 @@ _MM_DECODER_NAMES = (
     (r'^(layers\.\d+)\.mlp\.fc2\.', r'\1.ffn.layers.1.'),
 )
 
+_SWIN_BLOCK = re.compile(r'(layers|stages)\.\d+\.blocks\.\d+\.attn\.')
+
 _CLASSIFIER_NAMES = (
     (r'^head\.layers\.', 'layers.'),
     (r'^head\.fc\.', 'layers.head.'),
@@ -78,6 +80,8 @@ def detect_origin(state: dict[str, Tensor]) -> str:
         if any(name.startswith('gate.') for name in vit):
             return 'msvit'
         return 'dinov2' if vit.keys() & {'register_tokens', 'mask_token'} else 'timm'
+    if any(_SWIN_BLOCK.match(name) for name in vit):
+        raise CheckpointError('the checkpoint holds a Swin, the model is a ViT: load it into a Swin, or take weights of a ViT')
     raise CheckpointError(
         f'no ViT of a known layout ({", ".join(ORIGINS)}) in a checkpoint of {len(state)} tensors: '
         f'{", ".join(list(state)[:6])}{", ..." if len(state) > 6 else ""}'
@@ -152,7 +156,8 @@ def to_mmpretrain_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Name the tensors of a linear classifier as mmpretrain's ``VisionTransformerClsHead`` and ``DeiTClsHead`` do.
 
     Args:
-        state: A classifying ViT of timm or DeiT (``head.*``, ``head_dist.*``), of mmpretrain or of msvit (``head.layers.*``).
+        state: A classifying ViT of timm or DeiT (``head.*``, ``head_dist.*``), of mmpretrain or of msvit (``head.layers.*``);
+            a Swin of timm or mmpretrain (``head.fc.*``) or the official one (``head.*``).
 
     Returns:
         The classifier's tensors by name, without a prefix.
@@ -165,7 +170,7 @@ def to_mmpretrain_classifier(state: dict[str, Tensor]) -> dict[str, Tensor]:
     )
     if 'layers.head.weight' not in head:
         found = f'; of that kind it has {", ".join(head)}' if head else ''
-        raise CheckpointError(f'no linear classifier in the checkpoint (head.weight or head.layers.head.weight){found}')
+        raise CheckpointError(f'no linear classifier in the checkpoint (head.weight, head.fc.* or head.layers.head.*){found}')
     return head
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import timm
@@ -79,6 +80,7 @@ def load_vit(
     mode: str = 'bicubic',
     resample_patch: bool = False,
     fresh: tuple[str, ...] = ('gate.', 'gate_loss.'),
+    keep: tuple[str, ...] = (),
 ) -> LoadReport:
     """Load a ViT checkpoint of timm, DeiT, DINOv2, mmpretrain, mmseg, Segmenter or msvit into a model with timm's names.
 
@@ -97,6 +99,7 @@ def load_vit(
         resample_patch: Resample the patch embedding to the model's patch size instead of refusing another size.
         fresh: Prefixes of parameters that a plain ViT lacks, such as the gate and its loss. They keep their initial values if
             the checkpoint has none of that prefix, and are not used if the model has none.
+        keep: Prefixes of parameters that stay as they are, whatever the checkpoint has.
 
     Returns:
         What was loaded, resized and left aside.
@@ -105,20 +108,14 @@ def load_vit(
         FileNotFoundError: No such file.
         CheckpointError: Unreadable or unsafe file, unknown layout, or, if strict, weights that do not fit; lists every name.
     """
-    state, label = _resolve(source, arch)
-    if prefix:
-        state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        if not state:
-            raise CheckpointError(f'{label} has no tensor whose name begins with {prefix!r}')
+    state, label = _resolve(source, arch, prefix)
     report = LoadReport(label, detect_origin(state))
-    _, aside = split_backbone(state)
-    if aside:
-        groups = sorted({name.split('.')[0] for name in aside})
-        report.notes.append(f'left aside, not of the backbone: {", ".join(f"{group}.*" for group in groups)}')
+    _note_aside(state, report)
 
     target = model.state_dict()
     state = to_timm_vit(state)
     _drop_group(state, target, CLASSIFIER, report)
+    target = _leave_alone(state, target, keep, report)
     _drop_group(state, target, fresh, report)
     if PATCH in state and PATCH in target:
         state[PATCH] = _fit_patch(state[PATCH], target[PATCH], resample_patch, label, report)
@@ -129,16 +126,8 @@ def load_vit(
         grid = grid or _grid_of(model, target)
         state, notes = fit_positions(state, target, grid, source_grid=source_grid, mode=mode)
         report.notes += notes
-    if PRIORS in state and PRIORS in target and state[PRIORS].shape != target[PRIORS].shape:
-        given, wanted = ('x'.join(map(str, tensors[PRIORS].shape)) for tensors in (state, target))
-        state[PRIORS] = resize_prior_logit(state[PRIORS], tuple(target[PRIORS].shape))
-        report.notes.append(f'learned priors resized from {given} to {wanted} regions (bilinear)')
-    for group in fresh:
-        if not any(name.startswith(group) for name in state):
-            wanted = [name for name in target if name.startswith(group)]
-            target = {name: value for name, value in target.items() if name not in wanted}
-            if wanted:
-                report.notes.append(f'{group}* starts fresh: the checkpoint has none')
+    _fit_priors(state, target, report)
+    target = _keep_fresh(state, target, fresh, report)
     return _assign(model, state, target, report, strict)
 
 
@@ -165,7 +154,9 @@ def load_segmenter_head(head: nn.Module, source: str | os.PathLike | dict[str, T
 
 
 def load_classifier(head: nn.Module, source: Source, *, arch: str = '') -> LoadReport:
-    """Load the linear classifier of a whole ViT into one of mmpretrain's heads; a second one for a distillation token too.
+    """Load the linear classifier of a whole ViT or Swin into one of mmpretrain's heads.
+
+    That of a distillation token too, where the head has a second one.
 
     Args:
         head: ``VisionTransformerClsHead`` without hidden layer, or ``DeiTClsHead``.
@@ -180,20 +171,28 @@ def load_classifier(head: nn.Module, source: Source, *, arch: str = '') -> LoadR
         CheckpointError: Unreadable or unsafe file, no classifier in it, or one of another shape.
     """
     state, label = _resolve(source, arch)
-    report = LoadReport(label, 'timm' if 'head.weight' in state else 'mmpretrain')
+    of_mm = any(name.startswith(('backbone.', 'head.layers.')) for name in state)
+    report = LoadReport(label, 'mmpretrain' if of_mm else 'timm')
     state, target = to_mmpretrain_classifier(state), head.state_dict()
     _drop_group(state, target, ('layers.head_dist.',), report)
     return _assign(head, state, target, report, strict=True)
 
 
-def _resolve(source: Source, arch: str = '') -> tuple[dict[str, Tensor], str]:
-    if isinstance(source, dict):
-        return source, 'the given tensors'
-    if source is True:
-        return _timm_weights(arch), f'timm {arch}'
+def _resolve(source: Source, arch: str = '', prefix: str = '') -> tuple[dict[str, Tensor], str]:
+    """The tensors of a source below a prefix, and what to call it in messages."""
     if source is False or source is None:
         raise TypeError(f'a source of weights is a path, an address, tensors by name or True, got {source}')
-    return read_checkpoint(source), str(source)
+    if isinstance(source, dict):
+        state, label = source, 'the given tensors'
+    elif source is True:
+        state, label = _timm_weights(arch), f'timm {arch}'
+    else:
+        state, label = read_checkpoint(source), str(source)
+    if prefix:
+        state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        if not state:
+            raise CheckpointError(f'{label} has no tensor whose name begins with {prefix!r}')
+    return state, label
 
 
 def _timm_weights(arch: str) -> dict[str, Tensor]:
@@ -221,7 +220,14 @@ def _grid_of(model: nn.Module, target: dict[str, Tensor]) -> Grid:
     return tuple(grid)
 
 
-def _drop_group(state: dict[str, Tensor], target: dict[str, Tensor], prefixes: tuple[str, ...], report: LoadReport) -> None:
+def _note_aside(state: dict[str, Tensor], report: LoadReport) -> None:
+    _, aside = split_backbone(state)
+    if aside:
+        groups = sorted({name.split('.')[0] for name in aside})
+        report.notes.append(f'left aside, not of the backbone: {", ".join(f"{group}.*" for group in groups)}')
+
+
+def _drop_group(state: dict[str, Tensor], target: dict[str, Tensor], prefixes: Sequence[str], report: LoadReport) -> None:
     """Take out of the state what the model has no such part for."""
     for prefix in prefixes:
         names = [name for name in state if name.startswith(prefix)]
@@ -231,15 +237,49 @@ def _drop_group(state: dict[str, Tensor], target: dict[str, Tensor], prefixes: t
             report.notes.append(f'{prefix}* not used: the model has no such part')
 
 
-def _fit_patch(weight: Tensor, target: Tensor, resample: bool, label: str, report: LoadReport) -> Tensor:
+def _fit_patch(weight: Tensor, target: Tensor, resample: bool | None, label: str, report: LoadReport) -> Tensor:
+    """The patch embedding in the model's patch size; ``resample`` None: the caller has no such option to advise."""
     size, wanted = tuple(weight.shape[2:]), tuple(target.shape[2:])
     if size == wanted:
         return weight
     words = f'{"x".join(map(str, size))} in {label}, {"x".join(map(str, wanted))} in the model'
     if not resample:
-        raise CheckpointError(f'patch size {words}: choose the same patch size, or pass resample_patch=True to resample it')
+        advice = '' if resample is None else ', or pass resample_patch=True to resample it'
+        raise CheckpointError(f'patch size {words}: choose the same patch size{advice}')
     report.notes.append(f'patch embedding resampled: {words}')
     return resample_patch_embed(weight.float(), list(wanted))
+
+
+def _fit_priors(state: dict[str, Tensor], target: dict[str, Tensor], report: LoadReport) -> None:
+    """Resize the gate loss's learned priors to the model's grid of regions."""
+    if PRIORS in state and PRIORS in target and state[PRIORS].shape != target[PRIORS].shape:
+        given, wanted = ('x'.join(map(str, tensors[PRIORS].shape)) for tensors in (state, target))
+        state[PRIORS] = resize_prior_logit(state[PRIORS], tuple(target[PRIORS].shape))
+        report.notes.append(f'learned priors resized from {given} to {wanted} regions (bilinear)')
+
+
+def _leave_alone(
+    state: dict[str, Tensor], target: dict[str, Tensor], prefixes: tuple[str, ...], report: LoadReport
+) -> dict[str, Tensor]:
+    """Take these groups out of the state; returns the model's tensors without them."""
+    for name in [name for name in state if name.startswith(prefixes)]:
+        del state[name]
+    kept = [prefix for prefix in prefixes if any(name.startswith(prefix) for name in target)]
+    report.notes += [f'{prefix}* kept as it is' for prefix in kept]
+    return {name: value for name, value in target.items() if not name.startswith(prefixes)}
+
+
+def _keep_fresh(
+    state: dict[str, Tensor], target: dict[str, Tensor], groups: Sequence[str], report: LoadReport
+) -> dict[str, Tensor]:
+    """The model's tensors without those groups that keep their initial values because the checkpoint has none."""
+    for group in groups:
+        if not any(name.startswith(group) for name in state):
+            wanted = [name for name in target if name.startswith(group)]
+            target = {name: value for name, value in target.items() if name not in wanted}
+            if wanted:
+                report.notes.append(f'{group}* starts fresh: the checkpoint has none')
+    return target
 
 
 def _assign(
