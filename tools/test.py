@@ -72,7 +72,7 @@ def main() -> None:
     try:
         cfg = load_config(args)
         cfg.load_from, cfg.resume = require_checkpoint(args.checkpoint), False
-        forget_pretrained(cfg.model)
+        forget_pretrained(cfg.model, args.checkpoint)
         if args.tta:
             enable_tta(cfg)
     except (FileNotFoundError, ValueError) as error:

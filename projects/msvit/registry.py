@@ -25,7 +25,7 @@ MODELS = Registry(
     scope='msvit',
     locations=[
         *('msvit.gates', 'msvit.losses', 'msvit.backbones', 'msvit.necks'),
-        *('msvit.decode_heads', 'msvit.segmentors', 'msvit.heads'),
+        *('msvit.decode_heads', 'msvit.segmentors', 'msvit.heads', 'msvit.classifiers'),
     ],
 )
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='msvit', locations=['msvit.datasets'])
@@ -35,12 +35,12 @@ HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='msvit', locations=['msvit
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='msvit', locations=['msvit.engine'])
 
 
-def build_part(part: Any, package: str, **defaults: Any) -> Any:
+def build_part(part: Any, suffix: str, **defaults: Any) -> Any:
     """Build a part of a model from its config; anything else, such as a module, is returned as it is.
 
     Args:
         part: a config such as ``dict(type='msvit.MLPGate')``.
-        package: the package of msvit that holds its like, ``'gates'`` or ``'losses'``, for the message.
+        suffix: with which the names of its like end, ``'Gate'`` or ``'Loss'``, for the message.
         **defaults: arguments that the part gets if it takes them and the config does not give them.
 
     Raises:
@@ -51,8 +51,7 @@ def build_part(part: Any, package: str, **defaults: Any) -> Any:
     kind = part.get('type')
     cls = MODELS.get(kind) if isinstance(kind, str) else kind
     if cls is None:
-        known = (name for name, value in MODELS.module_dict.items() if value.__module__.startswith(f'msvit.{package}.'))
-        names = ', '.join(f'msvit.{name}' for name in sorted(known))
-        raise ValueError(f'{part}: the type {kind} is not registered; msvit.{package} has {names}')
+        names = ', '.join(f'msvit.{name}' for name in sorted(MODELS.module_dict) if name.endswith(suffix))
+        raise ValueError(f'{part}: the type {kind} is not registered; msvit has {names}')
     taken = signature(cls).parameters
     return MODELS.build({**{name: value for name, value in defaults.items() if name in taken}, **part})

@@ -221,8 +221,8 @@ def test_how_often_a_forward_pass_waits_for_the_gpu(layout, waits, tiny_msvit):
 @pytest.mark.parametrize(
     ('part', 'names'),
     [
-        ('gate', r'msvit\.gates has msvit\.MLPGate, .*msvit\.UniformGate'),
-        ('gate_loss', r'msvit\.losses has .*msvit\.GBaSLoss'),
+        ('gate', r'msvit has msvit\.MLPGate, .*msvit\.TrainedGate, msvit\.UniformGate'),
+        ('gate_loss', r'msvit has .*msvit\.GBaSLoss'),
     ],
 )
 @pytest.mark.parametrize('config', [dict(type='msvit.Nonsense'), dict(type='Nonsense'), dict(target=0.5)])

@@ -1,5 +1,6 @@
 """What every mixed-scale backbone shares: a gate that decides for each region, and what its training leaves behind."""
 
+from os import PathLike
 from typing import Any
 
 import torch
@@ -81,10 +82,14 @@ class GatedBackbone(nn.Module):
         return self
 
     def _add_gate(self, gate: Any, gate_loss: Any) -> None:
-        """Build the gate and its loss, and check that they fit."""
-        self.gate = build_part(gate, 'gates', coarse_patch_size=self.coarse_patch_size)
+        """Build the gate, or take it from the checkpoint that is named, and its loss, and check that they fit."""
+        if isinstance(gate, str | PathLike):
+            gate = dict(type='msvit.TrainedGate', checkpoint=gate)
+        # a gate of its own file is not replaced by that of the host's pretrained weights
+        self._kept_groups = ('gate.',) if isinstance(gate, dict) and gate.get('checkpoint') else ()
+        self.gate = build_part(gate, 'Gate', coarse_patch_size=self.coarse_patch_size)
         native = TokenGrid(*self.patch_embed.img_size, self.patch_size, self.coarse_patch_size)
-        self.gate_loss = build_part(gate_loss, 'losses', grid=native.region_shape)
+        self.gate_loss = build_part(gate_loss, 'Loss', grid=native.region_shape)
         self._uncollected: dict[str, Tensor] | None = None
         self._check_gate()
         self.register_load_state_dict_pre_hook(_refuse_another_gate)
@@ -99,27 +104,38 @@ class GatedBackbone(nn.Module):
     def _keep_gate_losses(self, decision: GateOutput, counts: Tensor) -> None:
         if not decision.p_fine.requires_grad:
             return
-        if self._uncollected is not None and self.gate_loss is not None and torch.is_grad_enabled():
-            raise RuntimeError(
-                "nobody collected the gate's loss of the last training step, so the gate would learn without its target: add "
-                "custom_hooks=[dict(type='msvit.GateLossHook')] to the config, or call pop_gate_losses() after each forward"
-            )
         losses = {} if self.gate_loss is None else self.gate_loss(decision.p_fine)
         log = dict(fine_share=decision.fine_mask.float().mean(), tokens=counts.float().mean())
-        self._uncollected = {**losses, **log}
+        self._leave({**losses, **log}, 'the gate')
+
+    def _leave(self, losses: dict[str, Tensor], learner: str) -> None:
+        """Add to what `pop_gate_losses` hands over; the one of whom it is must not go without its loss."""
+        waiting = self._uncollected or {}
+        if torch.is_grad_enabled() and any('loss' in name for name in waiting.keys() & losses.keys()):
+            raise RuntimeError(
+                f"nobody collected {learner}'s loss of the last training step, so {learner} would learn without its target: "
+                "add custom_hooks=[dict(type='msvit.GateLossHook')] to the config, or call pop_gate_losses() after each "
+                'forward pass'
+            )
+        self._uncollected = {**waiting, **losses}
 
     def _check_gate(self) -> None:
         if self.gate is not None and not isinstance(self.gate, BaseGate):
-            raise TypeError(f'gate must be a msvit gate (BaseGate), its config, or None, got {type(self.gate).__name__}')
+            raise TypeError(
+                'gate must be a msvit gate (BaseGate), its config, a checkpoint of one, or None, got '
+                f'{type(self.gate).__name__}'
+            )
         if self.gate is not None and self.gate.coarse_patch_size != self.coarse_patch_size:
+            theirs, ours = self.gate.coarse_patch_size, self.coarse_patch_size
             raise ValueError(
-                f'the gate looks at regions of {self.gate.coarse_patch_size} pixels, the backbone has coarse_patch_size='
-                f'{self.coarse_patch_size}: give both the same'
+                f'the gate looks at regions of {theirs} pixels, the backbone has coarse_patch_size={ours}: build '
+                f'{type(self).__name__} with coarse_patch_size={theirs}, or take a gate for regions of {ours} pixels'
             )
         if self.gate_loss is not None and not (self.gate and any(p.requires_grad for p in self.gate.parameters())):
-            raise ValueError(
-                "gate_loss has nothing to train: use a learned gate such as dict(type='msvit.MLPGate') or drop gate_loss"
-            )
+            advice = "use a learned gate such as dict(type='msvit.MLPGate')"
+            if self.gate is not None and self.gate.frozen:
+                advice = "the gate is frozen; let it train with dict(type='msvit.TrainedGate', checkpoint=..., frozen=False)"
+            raise ValueError(f'gate_loss has nothing to train: {advice}, or drop gate_loss')
 
 
 def _refuse_another_gate(net: GatedBackbone, state: dict[str, Tensor], prefix: str, *_: Any) -> None:

@@ -1,6 +1,7 @@
 """Weights in and out: timm, DeiT, DINOv2, Swin, mmpretrain, mmseg, Segmenter and msvit, read without running code."""
 
 from .errors import CheckpointError
+from .gate import load_gate, read_gate_normalization, save_gate
 from .io import read_checkpoint, save_weights
 from .keys import detect_origin, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
 from .load import LoadReport, load_classifier, load_segmenter_head, load_vit
@@ -14,11 +15,14 @@ __all__ = [
     'detect_swin_origin',
     'fit_positions',
     'load_classifier',
+    'load_gate',
     'load_segmenter_head',
     'load_swin',
     'load_vit',
     'read_checkpoint',
+    'read_gate_normalization',
     'resize_pos_embed',
+    'save_gate',
     'save_weights',
     'to_mmpretrain_classifier',
     'to_mmseg_segmenter_head',

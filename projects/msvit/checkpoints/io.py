@@ -88,7 +88,33 @@ def local_file(path: str) -> Path:
     return file
 
 
-def save_weights(model_or_state: nn.Module | dict[str, Tensor], path: str | os.PathLike, *, arch: str = '') -> Path:
+def read_metadata(path: str | os.PathLike) -> dict[str, str]:
+    """What a safetensors file says about its tensors.
+
+    Args:
+        path: as `read_checkpoint` takes it.
+
+    Returns:
+        Texts by name; none of a torch file.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: Download failed.
+    """
+    try:
+        with safetensors.safe_open(local_file(str(path)), framework='pt') as file:
+            return file.metadata() or {}
+    except SafetensorError:
+        return {}
+
+
+def save_weights(
+    model_or_state: nn.Module | dict[str, Tensor],
+    path: str | os.PathLike,
+    *,
+    arch: str = '',
+    metadata: dict[str, str] | None = None,
+) -> Path:
     """Write weights as a safetensors file that reads back exactly.
 
     The file appears under its name only when it is complete.
@@ -97,6 +123,7 @@ def save_weights(model_or_state: nn.Module | dict[str, Tensor], path: str | os.P
         model_or_state: Module, or its tensors by name; any precision, any device.
         path: File to write; its folder is made. Must end in ``.safetensors``.
         arch: Name of the architecture, kept in the file's metadata beside ``origin: msvit``.
+        metadata: More of that kind, texts by name.
 
     Returns:
         The path written.
@@ -115,7 +142,8 @@ def save_weights(model_or_state: nn.Module | dict[str, Tensor], path: str | os.P
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
     try:
-        safetensors.torch.save_file(tensors, partial, metadata={'format': 'pt', 'origin': 'msvit', 'arch': arch})
+        about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
+        safetensors.torch.save_file(tensors, partial, metadata=about)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

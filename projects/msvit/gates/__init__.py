@@ -3,6 +3,7 @@
 from .base import BaseGate, GateOutput
 from .fixed import MaskGate, RadialGate, RandomGate, UniformGate
 from .learned import MLPGate
+from .normalization import Normalization, renormalize_gate, reverse_channels
 from .saliency import SaliencyGate
 from .sampling import limit_fine_regions, sample_relaxed_bernoulli
 
@@ -11,10 +12,13 @@ __all__ = [
     'GateOutput',
     'MLPGate',
     'MaskGate',
+    'Normalization',
     'RadialGate',
     'RandomGate',
     'SaliencyGate',
     'UniformGate',
     'limit_fine_regions',
+    'renormalize_gate',
+    'reverse_channels',
     'sample_relaxed_bernoulli',
 ]

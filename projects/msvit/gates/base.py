@@ -1,10 +1,12 @@
 """What every gate gives and takes."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Gate = TypeVar('Gate', bound='BaseGate')
 
 
 class GateOutput(NamedTuple):
@@ -41,10 +43,21 @@ class BaseGate(nn.Module, ABC):
         if coarse_patch_size < 1:
             raise ValueError(f'coarse_patch_size must be at least 1 pixel, got {coarse_patch_size}')
         self.coarse_patch_size = coarse_patch_size
+        self.frozen = False
 
     @abstractmethod
     def forward(self, images: Tensor) -> GateOutput:
         """Decide for every region of (B, C, H, W) images, sides multiples of ``coarse_patch_size``."""
+
+    def freeze(self: Gate) -> Gate:
+        """Keep the weights, and decide as at test from now on, also while the host trains."""
+        self.frozen = True
+        self.requires_grad_(False)
+        return self.eval()
+
+    def train(self: Gate, mode: bool = True) -> Gate:
+        """Set training mode; a frozen gate stays in evaluation mode."""
+        return super().train(mode and not self.frozen)
 
     def region_shape(self, images: Tensor) -> tuple[int, int]:
         """(Hc, Wc) of padded images."""

@@ -30,6 +30,7 @@ class MLPGate(BaseGate):
         threshold: at test a region is fine where p_fine > threshold, in [0, 1].
         budget: at test the most regions that may be fine, those of the highest p_fine: a number (int), a share (float), or
             None.
+        frozen: see `BaseGate.freeze`; for a gate whose weights come with those of its host.
 
     Raises:
         ValueError: an argument is out of its range; the forward pass says so of a threshold or budget set later.
@@ -44,16 +45,16 @@ class MLPGate(BaseGate):
         init_p_fine: float = 0.9,
         threshold: float = 0.5,
         budget: int | float | None = None,
+        frozen: bool = False,
     ):
         super().__init__(coarse_patch_size)
-        if temperature <= 0:
-            raise ValueError(f'temperature must be positive, got {temperature}')
         if not 0 < init_p_fine < 1:
             raise ValueError(f'init_p_fine must lie in (0, 1), got {init_p_fine}')
+        self.in_channels = in_channels
         self.temperature = temperature
         self.threshold = threshold
         self.budget = budget
-        self._check_settings()
+        self.check_settings()
         dims = [in_channels * coarse_patch_size**2, *hidden_dims]
         layers: list[nn.Module] = []
         for width_in, width_out in zip(dims, dims[1:], strict=False):
@@ -66,6 +67,8 @@ class MLPGate(BaseGate):
         # a quiet last layer: at first every region gets about init_p_fine
         nn.init.normal_(self.mlp[-1].weight, std=0.01)
         nn.init.constant_(self.mlp[-1].bias, math.log(init_p_fine / (1 - init_p_fine)))
+        if frozen:
+            self.freeze()
 
     def logits(self, images: Tensor) -> Tensor:
         """Log-odds of fine, (B, Hc, Wc); under autocast too in full precision, so that no decision depends on it."""
@@ -78,12 +81,14 @@ class MLPGate(BaseGate):
         if self.training:
             p_fine = sample_relaxed_bernoulli(logits, self.temperature)
             return GateOutput(p_fine, p_fine > 0.5)
-        self._check_settings()
+        self.check_settings()
         p_fine = logits.sigmoid()
         return GateOutput(p_fine, limit_fine_regions(p_fine > self.threshold, p_fine, self.budget))
 
-    def _check_settings(self) -> None:
-        """Check what may be set at any time."""
+    def check_settings(self) -> None:
+        """Raise ValueError if a setting that may change at any time is out of its range."""
+        if not self.temperature > 0:
+            raise ValueError(f'temperature must be positive, got {self.temperature}')
         if not 0 <= self.threshold <= 1:
             raise ValueError(f'threshold must lie in [0, 1], got {self.threshold}')
         check_budget(self.budget)

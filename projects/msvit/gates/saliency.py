@@ -59,7 +59,7 @@ class SaliencyGate(FixedShareGate):
         super().__init__(coarse_patch_size, fine_share)
         if isinstance(saliency, str) and saliency not in _MAPS:
             raise ValueError(f'unknown saliency {saliency!r}: choose {", ".join(map(repr, _MAPS))}, or give a module')
-        self.saliency = _MAPS[saliency] if isinstance(saliency, str) else build_part(saliency, 'gates')
+        self.saliency = _MAPS[saliency] if isinstance(saliency, str) else build_part(saliency, 'Gate')
         self.threshold = threshold
 
     def priority(self, images: Tensor) -> Tensor:

@@ -1,0 +1,110 @@
+"""The gate of a finished run, with all that its config tells of it."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from os import PathLike
+from typing import Any, Literal, NamedTuple
+
+from mmengine.config import Config
+
+from ..checkpoints import load_gate, read_checkpoint
+from ..checkpoints.gate import SETTINGS, find_gate, shape_of_gate
+from ..gates import MLPGate, Normalization, reverse_channels
+from ..registry import build_part
+from .load_model import forget_pretrained
+
+ChannelOrder = Literal['rgb', 'bgr']
+
+
+class PixelFormat(NamedTuple):
+    """What a network is given: normalised pixels, and whether the config turns BGR, as OpenMMLab loads files, into RGB."""
+
+    normalization: Normalization
+    to_rgb: bool
+
+
+def read_run_gate(
+    cfg: Config,
+    checkpoint: str | PathLike,
+    normalization: Normalization | None = None,
+    channel_order: ChannelOrder | None = None,
+) -> tuple[MLPGate, Normalization]:
+    """Take the gate out of a run's checkpoint.
+
+    Args:
+        cfg: of the run.
+        checkpoint: of the run.
+        normalization: replaces the config's.
+        channel_order: of the images that the gate was trained on; None: the config tells.
+
+    Returns:
+        The gate, of RGB images in whichever order it was trained, frozen, with the threshold, budget and temperature of the
+        config; and the normalisation of its pixels.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        CheckpointError: it cannot be read, or holds no gate or several.
+        ValueError: the config does not tell the normalisation, or that its images are RGB.
+    """
+    pixels = find_pixel_format(cfg)
+    normalization = normalization or (pixels and pixels.normalization)
+    if normalization is None:
+        raise ValueError(
+            'the config does not tell how pixels are normalised (mean and std in model.data_preprocessor, data_preprocessor '
+            'or a Normalize step of its pipelines): state --mean and --std, in units of 0..255'
+        )
+    if channel_order is None and not (pixels and pixels.to_rgb):
+        raise ValueError(
+            'the config does not turn images into RGB: state their order with --channel-order, bgr for files that OpenMMLab '
+            'loads, rgb for arrays that are RGB already, such as those of its CIFAR data sets'
+        )
+    state = read_checkpoint(checkpoint)
+    tensors = find_gate(state, str(checkpoint))
+    model = deepcopy(cfg.model)
+    forget_pretrained(model, state)
+    gates = [part['gate'] for part in _dicts(model) if part.get('gate') is not None]
+    settings = {}
+    if len(gates) == 1:
+        built = build_part(_as_config(gates[0]), 'Gate', coarse_patch_size=shape_of_gate(tensors).coarse_patch_size)
+        settings = {name: getattr(built, name) for name in SETTINGS if hasattr(built, name)}
+    gate = load_gate(tensors, **settings)
+    if channel_order == 'bgr':
+        reverse_channels(gate)
+        normalization = Normalization(*(values[::-1] for values in normalization))
+    return gate, normalization
+
+
+def find_pixel_format(cfg: Config) -> PixelFormat | None:
+    """How a run's images are normalised: by the model's data preprocessor, the run's, or a step of the pipelines.
+
+    Returns:
+        None where the config does not tell.
+
+    Raises:
+        ValueError: mean without std, or values out of range.
+    """
+    for part in (cfg.model.get('data_preprocessor'), cfg.get('data_preprocessor')):
+        normalization = Normalization.of(part.get('mean'), part.get('std')) if part else None
+        if normalization:
+            return PixelFormat(normalization, bool(part.get('to_rgb') or part.get('bgr_to_rgb')))
+    for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+        for step in _dicts(cfg.get(loader)):
+            # mmcv's; torchvision's has units of 0..1
+            if step.get('type') in ('Normalize', 'mmcv.Normalize') and 'mean' in step:
+                return PixelFormat(Normalization.of(step['mean'], step.get('std')), step.get('to_rgb', True))
+    return None
+
+
+def _as_config(gate: Any) -> dict[str, Any]:
+    return gate if isinstance(gate, dict) else dict(type='msvit.TrainedGate', checkpoint=gate)
+
+
+def _dicts(part: Any) -> Iterator[dict]:
+    """All dicts within a config."""
+    if isinstance(part, dict):
+        yield part
+        part = part.values()
+    elif not isinstance(part, list | tuple):
+        return
+    for value in part:
+        yield from _dicts(value)

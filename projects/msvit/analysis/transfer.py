@@ -1,0 +1,169 @@
+"""A trained gate, directly applied to images of another data set and size (section D, figure 12)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from matplotlib import colormaps
+from PIL import Image, ImageDraw, ImageFont
+
+from ..gates import MLPGate, Normalization
+from ..tokens import pad_to_multiple
+from .scale_map import GAP, draw_scale_map, panel, resize
+
+MAX_ASPECT = 4  # of the input: a strip of pixels must not become a band of gigabytes
+MIN_REGION = 20  # pixels of a region on the picture, below which lines would hide it
+FADE = 0.7
+INK, TICKS = (40, 40, 40), (0.0, 0.25, 0.5, 0.75, 1.0)
+# From black to pale yellow, lightness growing evenly: reads in greyscale and with colour-blind eyes.
+COLOURS = (colormaps['inferno'](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class GatedImage:
+    """An image as a gate saw it, and what the gate said.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, at the size of the input.
+        p_fine: (Hc, Wc) float in [0, 1].
+        fine_mask: (Hc, Wc) bool.
+    """
+
+    image: np.ndarray
+    p_fine: np.ndarray
+    fine_mask: np.ndarray
+
+
+def input_shape(shape: tuple[int, int], size: int) -> tuple[int, int]:
+    """(height, width) with a shorter side of ``size`` pixels, or the longer of four times that for very long images: as mmseg
+    resizes ADE20K."""
+    scale = min(size / min(shape), MAX_ASPECT * size / max(shape))
+    return tuple(max(1, round(side * scale)) for side in shape)
+
+
+@torch.no_grad()
+def apply_gate(gate: MLPGate, normalization: Normalization, image: np.ndarray, size: int) -> GatedImage:
+    """Decide for every region of an image.
+
+    Args:
+        gate: in evaluation mode.
+        normalization: that its pixels had in training.
+        image: (H, W, 3) uint8 RGB, of any size.
+        size: the shorter side of the input in pixels, see `input_shape`; it is padded to whole regions as hosts do.
+    """
+    image = resize(image, input_shape(image.shape[:2], size))
+    mean, std = (torch.tensor(values) for values in normalization)
+    pixels = (torch.from_numpy(np.array(image)).float() - mean) / std
+    p_fine, fine_mask = gate(pad_to_multiple(pixels.permute(2, 0, 1)[None], gate.coarse_patch_size))
+    return GatedImage(image, p_fine[0].numpy(), fine_mask[0].numpy())
+
+
+def draw_gated(gated: GatedImage, coarse_patch_size: int, patch_size: int, name: str, shape: tuple[int, int]) -> np.ndarray:
+    """Image, scale map and p_fine side by side.
+
+    Args:
+        gated: see there.
+        coarse_patch_size: of the gate, in pixels of the input.
+        patch_size: of fine tokens, in the same pixels.
+        name: of the image.
+        shape: (height, width) in pixels that the pictures must fit into.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    seen = gated.image.shape[:2]
+    scale = min(shape[0] / seen[0], shape[1] / seen[1])
+    shown = resize(gated.image, tuple(max(1, round(side * scale)) for side in seen))
+    if coarse_patch_size * scale >= MIN_REGION:
+        scales = draw_scale_map(shown, gated.fine_mask, patch_size, coarse_patch_size, seen)
+    else:
+        scales = fade_coarse(shown, gated.fine_mask, seen, coarse_patch_size)
+    pictures = {
+        name: shown,
+        f'{gated.fine_mask.mean():.0%} of regions fine': scales,
+        'p_fine': heat_map(gated.p_fine, seen, coarse_patch_size, shown.shape[:2]),
+    }
+    return panel([resize(picture, shown.shape[:2]) for picture in pictures.values()], list(pictures))
+
+
+def fade_coarse(image: np.ndarray, fine_mask: np.ndarray, seen: tuple[int, int], coarse_patch_size: int) -> np.ndarray:
+    """What a scale map shows where regions are too small on the picture for lines between tokens: coarse ones faded, and a
+    line around the fine ones.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, as shown.
+        fine_mask: (Hc, Wc) bool.
+        seen: (height, width) of the network's input in pixels.
+        coarse_patch_size: in pixels of the input.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    fine = _spread(fine_mask, seen, coarse_patch_size, image.shape[:2])
+    border = np.zeros_like(fine)
+    border[1:] |= fine[1:] != fine[:-1]
+    border[:, 1:] |= fine[:, 1:] != fine[:, :-1]
+    picture = np.where(fine[..., None], image, image + FADE * (255.0 - image))
+    return np.where(border[..., None], INK, picture).round().astype(np.uint8)
+
+
+def heat_map(p_fine: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, shown: tuple[int, int]) -> np.ndarray:
+    """p_fine in colours, each region a tile.
+
+    Args:
+        p_fine: (Hc, Wc) in [0, 1].
+        seen: (height, width) of the network's input in pixels.
+        coarse_patch_size: in pixels of the input.
+        shown: (height, width) of the picture in pixels.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    return _spread(COLOURS[(p_fine * 255).round().astype(int)], seen, coarse_patch_size, shown)
+
+
+def sheet(panels: Sequence[np.ndarray], columns: int, threshold: float) -> np.ndarray:
+    """Panels in rows on white, above a scale of the colours of p_fine.
+
+    Args:
+        panels: (H, W, 3) uint8 RGB each.
+        columns: panels in a row.
+        threshold: is marked on the scale.
+
+    Returns:
+        (H', W', 3) uint8 RGB.
+    """
+    rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
+    widths = [max(row[i].shape[1] for row in rows if i < len(row)) for i in range(min(columns, len(panels)))]
+    heights = [max(one.shape[0] for one in row) for row in rows]
+    legend = _colour_scale(threshold)
+    picture = Image.new('RGB', (max(sum(widths), legend.width), sum(heights) + legend.height), 'white')
+    for i, row in enumerate(rows):
+        for j, one in enumerate(row):
+            picture.paste(Image.fromarray(one), (sum(widths[:j]), sum(heights[:i])))
+    picture.paste(legend, (0, sum(heights)))
+    return np.asarray(picture)
+
+
+def _spread(regions: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, shown: tuple[int, int]) -> np.ndarray:
+    """The value of the region that each pixel of a picture lies in."""
+    cells = [
+        ((np.arange(pixels) + 0.5) * of / pixels / coarse_patch_size).astype(int)
+        for pixels, of in zip(shown, seen, strict=True)
+    ]
+    return regions[np.ix_(*cells)]
+
+
+def _colour_scale(threshold: float) -> Image.Image:
+    font = ImageFont.load_default(14)
+    left, length, thickness = GAP + 60, 400, 16
+    picture = Image.new('RGB', (left + length + 40, thickness + 40), 'white')
+    pen = ImageDraw.Draw(picture)
+    pen.text((GAP, thickness), 'p_fine', fill=INK, font=font, anchor='ls')
+    picture.paste(Image.fromarray(COLOURS[None]).resize((length, thickness)), (left, 2))
+    for tick in TICKS:
+        pen.text((left + tick * length, thickness + 8), f'{tick:g}', fill=INK, font=font, anchor='mt')
+    x = left + threshold * length
+    pen.polygon([(x, thickness - 6), (x - 6, thickness + 4), (x + 6, thickness + 4)], fill='white', outline='black')
+    return picture

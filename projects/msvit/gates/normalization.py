@@ -1,0 +1,77 @@
+"""How pixels are normalised, and moving a trained gate to a host that does it in another way."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+from .learned import MLPGate
+
+
+class Normalization(NamedTuple):
+    """How pixels of 0..255 become a network's input: (pixel - mean) / std, for each channel.
+
+    Args:
+        mean: in 0..255.
+        std: > 0, in 0..255.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, mean: Sequence[float] | None, std: Sequence[float] | None) -> 'Normalization | None':
+        """From two sequences of one length; None where neither is given.
+
+        Raises:
+            ValueError: only one of them is given, lengths differ, or a value is out of range.
+        """
+        if mean is None and std is None:
+            return None
+        if mean is None or std is None:
+            raise ValueError(f'mean and std belong together, got mean={mean} and std={std}: give both or none')
+        mean, std = (tuple(map(float, values)) for values in (mean, std))
+        if len(mean) != len(std):
+            raise ValueError(f'mean and std need one value for each channel, got mean={mean} and std={std}')
+        if not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+            raise ValueError(f'mean must be finite and std positive, in units of 0..255, got mean={mean} and std={std}')
+        return cls(mean, std)
+
+
+@torch.no_grad()
+def renormalize_gate(gate: MLPGate, trained: Normalization, host: Normalization) -> None:
+    """Fold the change of normalisation into a gate's first layer, so that it decides in a host as in its training.
+
+    With x = (pixel - mean) / std on either side, x_trained = x_host * std_h / std_t + (mean_h - mean_t) / std_t, which is
+    linear: no pixel is touched at run time. What a host adds itself, zeros that pad an image to whole regions, stands for its
+    own mean colour: that is what the gate sees there, where in its training it saw the mean colour of that time.
+
+    Args:
+        gate: is changed.
+        trained: what the gate was trained with.
+        host: what it will be given.
+
+    Raises:
+        ValueError: a normalisation has another number of channels than the gate.
+    """
+    for one in (trained, host):
+        if len(one.mean) != gate.in_channels:
+            raise ValueError(f'mean and std need one value for each of the {gate.in_channels} channels, got {one.mean}')
+    first = gate.mlp[0]
+    mean_t, std_t, mean_h, std_h = (torch.tensor(values, dtype=torch.float64) for values in (*trained, *host))
+    weight = first.weight.double().cpu().unflatten(1, (gate.in_channels, -1))  # patchify's order: channel, row, column
+    shift = weight.sum(dim=2) @ ((mean_h - mean_t) / std_t)
+    first.bias.copy_(first.bias.double().cpu() + shift)
+    first.weight.copy_((weight * (std_h / std_t)[:, None]).flatten(1))
+
+
+@torch.no_grad()
+def reverse_channels(gate: MLPGate) -> None:
+    """Make a gate of BGR images one of RGB images, or the reverse.
+
+    Args:
+        gate: is changed.
+    """
+    weight = gate.mlp[0].weight
+    weight.copy_(weight.unflatten(1, (gate.in_channels, -1)).flip(1).flatten(1))

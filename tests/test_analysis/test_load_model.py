@@ -1,0 +1,97 @@
+"""A trained model from its config and checkpoint alone, whatever files its training began with."""
+
+import logging
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
+
+from msvit.analysis.load_model import forget_pretrained, load_model
+from msvit.checkpoints import CheckpointError, save_gate
+from msvit.gates import MLPGate, Normalization
+
+IMAGENET = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
+
+
+def config_of(gate) -> Config:
+    arch = dict(embed_dim=16, depth=1, num_heads=2, patch_size=8)
+    backbone = dict(type='msvit.MSViT', arch=arch, img_size=32, coarse_patch_size=16, out_type='cls_token', gate=gate)
+    head = dict(type='LinearClsHead', in_channels=16, num_classes=2)
+    return Config(dict(default_scope='mmpretrain', model=dict(type='ImageClassifier', backbone=backbone, head=head)))
+
+
+@pytest.fixture
+def file(tmp_path):
+    torch.manual_seed(0)
+    gate = MLPGate(coarse_patch_size=16, hidden_dims=(12, 8), init_p_fine=0.5, threshold=0.4)
+    torch.nn.init.normal_(gate.mlp[-1].weight)
+    return save_gate(gate, tmp_path / 'gate.safetensors', Normalization((127.5,) * 3, (127.5,) * 3))
+
+
+def train(cfg: Config, path) -> torch.nn.Module:
+    init_default_scope('mmpretrain')
+    model = MODELS.build(cfg.model).eval()
+    torch.save(dict(state_dict=model.state_dict()), path)
+    return model
+
+
+@pytest.fixture
+def images() -> torch.Tensor:
+    return torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize('gone', [False, True], ids=['with its file', 'file gone'])
+@pytest.mark.parametrize('form', ['config', 'folded', 'text'])
+def test_a_host_of_a_trained_gate(file, tmp_path, images, form, gone):
+    config = dict(type='msvit.TrainedGate', checkpoint=str(file), threshold=0.3)
+    cfg = config_of({'config': config, 'folded': {**config, **IMAGENET}, 'text': str(file)}[form])
+    trained = train(cfg, tmp_path / 'run.pth')
+    if gone:
+        file.unlink()
+    model = load_model(cfg, tmp_path / 'run.pth')
+    threshold = 0.3 if form != 'text' else 0.5 if gone else 0.4  # only the file told 0.4
+    assert model.backbone.gate.frozen and model.backbone.gate.threshold == threshold
+    model.backbone.gate.threshold = trained.backbone.gate.threshold
+    assert torch.equal(model.backbone.decide(images).p_fine, trained.backbone.decide(images).p_fine)
+    assert torch.equal(model(images)[0], trained(images)[0])
+
+
+def test_what_is_lost_with_the_file_is_a_warning(file, monkeypatch):
+    model = dict(backbone=dict(gate=dict(type='msvit.TrainedGate', checkpoint=str(file), threshold=0.3)))
+    untouched = dict(backbone=dict(gate=dict(model['backbone']['gate'])))
+    forget_pretrained(model)
+    assert model == untouched
+    file.unlink()
+    said = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'handle', lambda record: said.append(record))
+    forget_pretrained(model)
+    assert [record.levelno for record in said] == [logging.WARNING]
+    assert 'gate.safetensors not found' in said[0].msg and "{'threshold': 0.3}" in said[0].msg
+    assert model['backbone']['gate'] == dict(type='msvit.MLPGate', frozen=True, threshold=0.3)
+
+
+def test_weights_to_begin_with_are_forgotten():
+    model = dict(pretrained='a', backbone=dict(pretrained=True, gate=None), head=dict(type='Head', pretrained='b'))
+    forget_pretrained(model)
+    assert model == dict(pretrained=None, backbone=dict(pretrained=None, gate=None), head=dict(type='Head', pretrained=None))
+
+
+def test_of_two_gates_each_host_gets_its_own():
+    states = {side: MLPGate(8, hidden_dims=widths).state_dict() for side, widths in (('one', (4,)), ('two', (5, 6)))}
+    weights = {f'{side}.gate.{name}': value for side, state in states.items() for name, value in state.items()}
+    model = {side: dict(gate='nowhere.safetensors') for side in states}
+    forget_pretrained(model, weights)
+    assert [model[side]['gate']['hidden_dims'] for side in states] == [(4,), (5, 6)]
+
+
+def test_a_checkpoint_without_the_gate_is_refused(file, tmp_path):
+    cfg = config_of(str(file))
+    train(config_of(None), tmp_path / 'dense.pth')
+    with pytest.raises(CheckpointError, match='does not fit the model'):
+        load_model(cfg, tmp_path / 'dense.pth')
+    file.unlink()
+    with pytest.raises(CheckpointError, match='holds no learned gate'):
+        load_model(cfg, tmp_path / 'dense.pth')
