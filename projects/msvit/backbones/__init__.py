@@ -1,7 +1,9 @@
 """Transformers on mixed-scale tokens."""
 
 from .ms_deit import MSDeiT
+from .ms_dyvit import MSDyViT
+from .ms_evit import MSEViT
 from .ms_vit import MSViT
 from .trace import TokenRecord, TokenTrace
 
-__all__ = ['MSDeiT', 'MSViT', 'TokenRecord', 'TokenTrace']
+__all__ = ['MSDeiT', 'MSDyViT', 'MSEViT', 'MSViT', 'TokenRecord', 'TokenTrace']

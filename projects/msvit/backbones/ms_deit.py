@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ..registry import MODELS
+from ..tokens import MixedTokens
 from .ms_vit import MSViT
 
 
@@ -25,5 +26,5 @@ class MSDeiT(MSViT):
     def __init__(self, arch: str | dict[str, Any] = 'deit_small_patch16_224', out_type: str = 'cls_token', **kwargs: Any):
         super().__init__(arch, out_type=out_type, **kwargs)
 
-    def _class_feature(self, prefix: Tensor) -> Tensor | tuple[Tensor, ...]:
-        return super()._class_feature(prefix) if self.dist_token is None else prefix[:, :2].unbind(dim=1)
+    def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:
+        return super().class_feature(tokens) if self.dist_token is None else tokens.prefix()[:, :2].unbind(dim=1)

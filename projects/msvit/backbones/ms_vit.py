@@ -1,7 +1,7 @@
 """MSViT: a Vision Transformer on mixed-scale tokens."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, Literal
 
@@ -17,6 +17,9 @@ from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches
 from ..tokens.index import INDEX_TYPES
 from .gated import GatedBackbone
 from .timm_vit import build_timm_vit
+
+# Parameters that a plain ViT lacks.
+_BEYOND_VIT = ('gate.', 'gate_loss.', 'score_predictor.')
 
 OutType = Literal['cls_token', 'featmap', 'tokens']
 
@@ -97,8 +100,7 @@ class MSViT(GatedBackbone):
                 block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
         self._add_gate(gate, gate_loss)
         self.register_load_state_dict_pre_hook(_fit_positions)
-        if pretrained:
-            load_vit(self, pretrained, arch=arch if isinstance(arch, str) else '', mode=pos_embed_mode)
+        self._load(pretrained, arch)
         self._freeze()
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor | MixedTokens, ...]:
@@ -116,7 +118,7 @@ class MSViT(GatedBackbone):
             return outputs
         if self.out_type == 'featmap':
             return tuple(tokens.to_map() for tokens in outputs)
-        return (self._class_feature(outputs[-1].prefix()),)
+        return (self.class_feature(outputs[-1]),)
 
     def tokenize(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
         """Decide scales, embed the patches and add positions: the tokens before the encoder; arguments as in `forward`.
@@ -156,20 +158,29 @@ class MSViT(GatedBackbone):
             module.eval()
         return self
 
+    def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:
+        """What a classifier gets of the encoded tokens: the class token (B, C); of a distilled ViT a pair."""
+        return tokens.prefix()[:, 0]
+
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
-        x, outputs = tokens.x, []
-        for i, block in enumerate(self.blocks):
-            if self.with_cp and torch.is_grad_enabled():
-                x = checkpoint(_run_block, block, x, tokens.index, use_reentrant=False)
-            else:
-                x = _run_block(block, x, tokens.index)
+        outputs = []
+        for i in range(len(self.blocks)):
+            tokens = self._encode_block(i, tokens)
             if i in out_indices:
-                outputs.append(tokens.with_features(self.norm(x) if i == len(self.blocks) - 1 else x))
+                outputs.append(self._normed(tokens) if i == len(self.blocks) - 1 else tokens)
         return tuple(outputs)
 
-    def _class_feature(self, prefix: Tensor) -> Tensor | tuple[Tensor, ...]:
-        """What a classifier gets of the prefix tokens (B, P, C)."""
-        return prefix[:, 0]
+    def _encode_block(self, i: int, tokens: MixedTokens) -> MixedTokens:
+        return tokens.with_features(self._run(_run_block, self.blocks[i], tokens.x, tokens.index))
+
+    def _run(self, part: Callable[..., Any], *args: Any) -> Any:
+        """Call a part of the encoder, with ``with_cp`` so that the backward pass calls it again instead of keeping all."""
+        if self.with_cp and torch.is_grad_enabled():
+            return checkpoint(part, *args, use_reentrant=False)
+        return part(*args)
+
+    def _normed(self, tokens: MixedTokens) -> MixedTokens:
+        return tokens.with_features(self.norm(tokens.x))
 
     def _prefix(self, like: Tensor) -> Tensor:
         """Class, distillation and register tokens with their positions, (P, C)."""
@@ -188,6 +199,11 @@ class MSViT(GatedBackbone):
         self.dist_token = getattr(vit, 'dist_token', None)
         self.no_embed_class = vit.no_embed_class
         self.blocks, self.norm = vit.blocks, vit.norm
+
+    def _load(self, pretrained: bool | str | PathLike | None, arch: str | dict[str, Any]) -> None:
+        if pretrained:
+            name = arch if isinstance(arch, str) else ''
+            load_vit(self, pretrained, arch=name, mode=self.pos_embed_mode, fresh=_BEYOND_VIT, keep=self._kept_groups)
 
     def _frozen_modules(self) -> list[nn.Module]:
         if self.frozen_stages < 0:

@@ -64,6 +64,9 @@ class TokenIndex(ABC):
         self.num_prefix = num_prefix
         self.active = grid.active(fine_mask)
         self.counts = self.active.sum(dim=1)
+        # of every candidate, present or not, (B, Nc + Nf); None: 1 where present
+        self._weight = None if gate is None else grid.active(gate)
+        self._covers_map, self._weighted = True, False
         self._arrange()
         self._place_prefix()
         self.key_weight = self._key_weight(replicated)
@@ -87,6 +90,45 @@ class TokenIndex(ABC):
         index.key_weight = index._key_weight(replicated=True)
         return index
 
+    def pruned(self, kept: Tensor, fused: Tensor | None = None) -> 'TokenIndex':
+        """The index without some tokens; in the trimmed and the packed layout these leave memory.
+
+        Args:
+            kept: (B, Nc + Nf) bool, the candidates that stay, among those present or ``fused``.
+            fused: (B, Nc + Nf) bool, places among ``kept`` that new tokens take, of weight 1.
+
+        Returns:
+            The same layout. What is left keeps its weight and, straight through it, the gate's gradient.
+        """
+        index = copy(self)
+        index.active, index.counts, index._covers_map = kept, kept.sum(dim=1), False
+        if self._weight is not None:
+            index._weight = self._weight.where(kept, 0)
+            if fused is not None:
+                index._weight = index._weight.masked_fill(fused, 1)
+        index._arrange()
+        index._place_prefix()
+        index.key_weight = index._key_weight()
+        return index
+
+    def weighted(self, factor: Tensor) -> 'TokenIndex':
+        """The same tokens in the same places, which count ``factor`` times as often as attention keys.
+
+        Args:
+            factor: (B, Nc + Nf), not negative, such as a pruning policy of zeros and ones with a straight-through gradient.
+        """
+        index = copy(self)
+        weight = self.active.to(factor.dtype) if self._weight is None else self._weight
+        index._weight, index._weighted = weight * factor, True
+        index.key_weight = index._key_weight()
+        return index
+
+    def candidate_weight(self) -> Tensor:
+        """`key_weight` of every candidate, (B, Nc + Nf): 0 for those that do not lie in memory."""
+        if self.key_weight is None:
+            return self.active.float()
+        return self.spread(self.split(self.key_weight.unsqueeze(-1))[1]).squeeze(-1)
+
     @property
     def is_plain(self) -> bool:
         """Whether plain attention over the batch dimension serves: one image in each, every key counts once."""
@@ -99,7 +141,12 @@ class TokenIndex(ABC):
 
     @property
     def present(self) -> list[int] | None:
-        """Tokens of each image that are present, prefix included, where these lead the image's; None where they do not."""
+        """Tokens of each image that are present, prefix included, where these lead the image's and none has the weight 0; None
+        where that is not so."""
+        return None if self._weighted else self._present
+
+    @property
+    def _present(self) -> list[int] | None:
         return None
 
     @abstractmethod
@@ -115,25 +162,46 @@ class TokenIndex(ABC):
         """Candidates (B, Nc + Nf, ...) -> tokens in this layout, without prefix: (B, L, ...) or (1, sum L_b, ...)."""
 
     @abstractmethod
+    def spread(self, tokens: Tensor) -> Tensor:
+        """The inverse of `select`: candidates (B, Nc + Nf, C), 0 where there is no token in memory."""
+
+    @abstractmethod
+    def repeat(self, images: Tensor) -> Tensor:
+        """What belongs to images (B, C) -> to each of their tokens without prefix: (B, L, C) or (1, sum L_b, C)."""
+
+    @abstractmethod
     def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
-        """Prefix tokens (P, C), the same for every image, and ``select``-ed tokens -> the sequence in this layout."""
+        """Prefix tokens, (B, P, C), or (P, C) the same for all images, and ``select``-ed tokens -> the sequence."""
 
     @abstractmethod
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The inverse of `assemble`: prefix tokens (B, P, C), and tokens as `select` gives them."""
 
-    @abstractmethod
     def cell_tokens(self, tokens: Tensor) -> Tensor:
-        """Tokens without prefix -> the token of every fine cell, (B, Nf, C): coarse tokens are replicated (section E.1)."""
+        """Tokens without prefix -> the token of every fine cell, (B, Nf, C): coarse tokens are replicated (section E.1).
+
+        Raises:
+            ValueError: tokens were pruned.
+        """
+        if not self._covers_map:
+            raise ValueError(
+                'tokens were pruned, so cells of the image are left without one and there is no map: use the class token, '
+                'or a backbone that keeps every token, such as MSViT'
+            )
+        return self._cell_tokens(tokens)
+
+    @abstractmethod
+    def _cell_tokens(self, tokens: Tensor) -> Tensor:
+        """`cell_tokens`, where every cell has a token."""
 
     @abstractmethod
     def select_shared(self, table: Tensor) -> Tensor:
         """A table (Nc + Nf, C) shared by all images, such as position embeddings -> its rows in this layout."""
 
-    def _key_weight(self, replicated: bool) -> Tensor | None:
-        if self.gate is None and not replicated and not self._has_absent:
+    def _key_weight(self, replicated: bool = False) -> Tensor | None:
+        if self._weight is None and not replicated and not self._has_absent:
             return None
-        weight = self.active.float() if self.gate is None else self.grid.active(self.gate)
+        weight = self.active.float() if self._weight is None else self._weight
         if replicated:
             weight = weight * self.grid.cells_per_token(weight.device)
         weight = self.select(weight.unsqueeze(-1))
@@ -160,6 +228,12 @@ class MaskedIndex(TokenIndex):
     def select(self, candidates: Tensor) -> Tensor:
         return candidates
 
+    def spread(self, tokens: Tensor) -> Tensor:
+        return tokens
+
+    def repeat(self, images: Tensor) -> Tensor:
+        return images.unsqueeze(1).expand(-1, self.active.shape[1], -1)
+
     def select_shared(self, table: Tensor) -> Tensor:
         return table.expand(self.batch_size, -1, -1)
 
@@ -169,7 +243,7 @@ class MaskedIndex(TokenIndex):
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x[:, : self.num_prefix], x[:, self.num_prefix :]
 
-    def cell_tokens(self, tokens: Tensor) -> Tensor:
+    def _cell_tokens(self, tokens: Tensor) -> Tensor:
         if self.gate is None:
             return _gather_rows(tokens, self._cell_candidates())
         # Both scales are here: the choice between them tells the gate, straight through, which one served the cell better.
@@ -198,10 +272,16 @@ class TrimmedIndex(MaskedIndex):
     def select(self, candidates: Tensor) -> Tensor:
         return _gather_rows(candidates, self._kept)
 
+    def spread(self, tokens: Tensor) -> Tensor:
+        return _scatter_rows(tokens.flatten(0, 1), _rows_of(self._kept, self.active.shape[1]), self.active.shape)
+
+    def repeat(self, images: Tensor) -> Tensor:
+        return images.unsqueeze(1).expand(-1, self._kept.shape[1], -1)
+
     def select_shared(self, table: Tensor) -> Tensor:
         return table.index_select(0, self._kept.flatten()).unflatten(0, self._kept.shape)
 
-    def cell_tokens(self, tokens: Tensor) -> Tensor:
+    def _cell_tokens(self, tokens: Tensor) -> Tensor:
         return _gather_rows(tokens, self._position.gather(1, self._cell_candidates()))
 
     @property
@@ -209,7 +289,7 @@ class TrimmedIndex(MaskedIndex):
         return len(set(self._counts)) > 1
 
     @property
-    def present(self) -> list[int]:
+    def _present(self) -> list[int]:
         return [self.num_prefix + count for count in self._counts]
 
 
@@ -244,11 +324,17 @@ class PackedIndex(TokenIndex):
         return self._segments
 
     @property
-    def present(self) -> list[int]:
+    def _present(self) -> list[int]:
         return self._segments.lengths
 
     def select(self, candidates: Tensor) -> Tensor:
         return candidates.flatten(0, 1).index_select(0, self._rows).unsqueeze(0)
+
+    def spread(self, tokens: Tensor) -> Tensor:
+        return _scatter_rows(tokens[0], self._rows, self.active.shape)
+
+    def repeat(self, images: Tensor) -> Tensor:
+        return images.index_select(0, self._rows // self.active.shape[1]).unsqueeze(0)
 
     def select_shared(self, table: Tensor) -> Tensor:
         return table.index_select(0, self._rows % len(table)).unsqueeze(0)
@@ -256,11 +342,11 @@ class PackedIndex(TokenIndex):
     def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
         if self.num_prefix == 0:
             return tokens
-        prefix = prefix.to(tokens.dtype)
+        prefix = prefix.to(tokens.dtype).expand(self.batch_size, -1, -1)
         if self.batch_size == 1:
-            return torch.cat((prefix.unsqueeze(0), tokens), dim=1)
+            return torch.cat((prefix, tokens), dim=1)
         row = tokens.new_empty(sum(self._segments.lengths), tokens.shape[-1]).index_copy(0, self._token_rows, tokens[0])
-        return row.index_copy(0, self._prefix_rows.flatten(), prefix.repeat(self.batch_size, 1)).unsqueeze(0)
+        return row.index_copy(0, self._prefix_rows.flatten(), prefix.flatten(0, 1)).unsqueeze(0)
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.batch_size == 1:
@@ -268,7 +354,7 @@ class PackedIndex(TokenIndex):
         prefix = x[0].index_select(0, self._prefix_rows.flatten())
         return prefix.unflatten(0, self._prefix_rows.shape), x.index_select(1, self._token_rows)
 
-    def cell_tokens(self, tokens: Tensor) -> Tensor:
+    def _cell_tokens(self, tokens: Tensor) -> Tensor:
         position = self._position.gather(1, self._cell_candidates())
         return tokens[0].index_select(0, position.flatten()).unflatten(0, position.shape)
 
@@ -300,5 +386,14 @@ def build_index(
 
 def _gather_rows(x: Tensor, index: Tensor) -> Tensor:
     """x (B, N, C), index (B, L) -> (B, L, C)."""
-    rows = index + torch.arange(len(x), device=x.device)[:, None] * x.shape[1]
-    return x.flatten(0, 1).index_select(0, rows.flatten()).unflatten(0, index.shape)
+    return x.flatten(0, 1).index_select(0, _rows_of(index, x.shape[1])).unflatten(0, index.shape)
+
+
+def _scatter_rows(x: Tensor, rows: Tensor, shape: torch.Size) -> Tensor:
+    """x (L, C), each at its row of (B * N, C), 0 elsewhere -> (B, N, C); ``shape`` is (B, N)."""
+    return x.new_zeros(shape.numel(), x.shape[-1]).index_copy(0, rows, x).unflatten(0, shape)
+
+
+def _rows_of(index: Tensor, length: int) -> Tensor:
+    """Places (B, L) within images of so many rows each -> rows of all images (B * L,)."""
+    return (index + torch.arange(len(index), device=index.device)[:, None] * length).flatten()

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor
 
 from .index import Layout, TokenIndex
@@ -47,6 +48,24 @@ class MixedTokens:
         E.1)."""
         cells = self.index.cell_tokens(self.tokens())
         return cells.transpose(1, 2).reshape(len(cells), -1, *self.index.grid.fine_shape)
+
+    def pruned(self, kept: Tensor, share: Tensor | None = None) -> 'MixedTokens':
+        """The tokens without some of them, prefix tokens aside.
+
+        Args:
+            kept: (B, Nc + Nf) bool, which of the present tokens stay; of each image at least one.
+            share: (B, Nc + Nf); if given, one new token of each image that loses some is their sum times ``share``.
+        """
+        prefix, tokens = self.index.split(self.x)
+        candidates, fused = self.index.spread(tokens), None
+        if share is not None:
+            dropped = self.index.active & ~kept
+            sums = torch.einsum('bn,bnc->bc', (share * dropped).to(candidates.dtype), candidates)
+            # the new token takes the place of the first that it replaces
+            fused = dropped & (dropped.cumsum(dim=1) == 1)
+            candidates, kept = torch.where(fused.unsqueeze(-1), sums.unsqueeze(1), candidates), kept | fused
+        index = self.index.pruned(kept, fused)
+        return MixedTokens(index.assemble(prefix, index.select(candidates)), index)
 
     def with_features(self, x: Tensor) -> 'MixedTokens':
         """The same tokens with other features, of the same layout."""

@@ -4,14 +4,19 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ...backbones import MSViT
+from ...backbones import MSDyViT, MSEViT, MSViT
 from ...backbones.gated import GatedBackbone
 from ...tokens import TokenGrid
 from .counting import Macs, count_macs, linear_macs
+from .pruned import dyvit_macs, evit_macs
 from .vit import vit_macs
 
 # The first class that a backbone is an instance of decides: subclasses first.
-_COUNTERS: dict[type[GatedBackbone], Callable[..., Macs]] = {MSViT: vit_macs}
+_COUNTERS: dict[type[GatedBackbone], Callable[..., Macs]] = {
+    MSDyViT: dyvit_macs,
+    MSEViT: evit_macs,
+    MSViT: vit_macs,
+}
 
 
 def backbone_macs(backbone: GatedBackbone, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
