@@ -64,6 +64,22 @@ def test_relaxed_decisions_pass_their_gradient_to_both_scales():
 
 
 @pytest.mark.parametrize('size', SIZES)
+@pytest.mark.parametrize('ratio', [2, 3])
+def test_pooled_cells_are_the_mean_of_the_cells_that_a_region_has(size, ratio):
+    grid = TokenGrid(*size, 8, 8 * ratio)
+    cells = torch.randn(2, grid.num_fine, 5, dtype=torch.float64, requires_grad=True)
+    pooled = grid.pool_cells(cells)
+    assert pooled.shape == (2, grid.num_coarse + grid.num_fine, 5)
+    regions = grid.region_of_cell()
+    for region in range(grid.num_coarse):
+        torch.testing.assert_close(pooled[:, region], cells[:, regions == region].mean(dim=1))
+    assert torch.equal(pooled[:, grid.num_coarse :], cells)
+    # what each region gives back is spread evenly over its cells
+    (gradient,) = torch.autograd.grad(pooled[:, : grid.num_coarse].sum(), cells)
+    torch.testing.assert_close(gradient[0, :, 0], 1 / grid.cells_per_token()[regions].double())
+
+
+@pytest.mark.parametrize('size', SIZES)
 def test_patches_are_those_of_the_image(size):
     grid = TokenGrid(*size, 8, 16)
     images = torch.randn(2, 3, *size)

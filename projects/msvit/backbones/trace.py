@@ -1,6 +1,8 @@
 """Listening to the token counts of backbones at test, for metrics and reports."""
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 from weakref import WeakSet
 
@@ -40,7 +42,21 @@ class TokenTrace:
 _open_traces: WeakSet[TokenTrace] = WeakSet()
 
 
+_paused = 0
+
+
+@contextmanager
+def untraced() -> Iterator[None]:
+    """Forward passes within this context are no part of what is measured, such as those of a teacher."""
+    global _paused
+    _paused += 1
+    try:
+        yield
+    finally:
+        _paused -= 1
+
+
 def record(backbone: nn.Module, index: TokenIndex) -> None:
     """Tell every living trace of a forward pass."""
-    for trace in _open_traces:
+    for trace in () if _paused else _open_traces:
         trace._records.append(TokenRecord(backbone, index.grid, index.counts, index.fine_mask))

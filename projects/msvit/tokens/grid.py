@@ -72,6 +72,22 @@ class TokenGrid:
         coarse = ~fine if fine.dtype == torch.bool else 1 - fine
         return torch.cat((coarse, fine[:, self.region_of_cell(fine.device)]), dim=1)
 
+    def pool_cells(self, cells: Tensor) -> Tensor:
+        """What each candidate stands for: the mean over the cells of a region, and the cells themselves.
+
+        Args:
+            cells: (B, Nf, C), features of all fine cells.
+
+        Returns:
+            (B, Nc + Nf, C). A region at the border is the mean over those cells that it has.
+        """
+        (rows, columns), (regions_down, regions_across) = self.fine_shape, self.region_shape
+        missing = (0, 0, 0, regions_across * self.ratio - columns, 0, regions_down * self.ratio - rows)
+        padded = F.pad(cells.unflatten(1, self.fine_shape), missing)
+        sums = padded.unflatten(2, (-1, self.ratio)).unflatten(1, (-1, self.ratio)).sum(dim=(2, 4)).flatten(1, 2)
+        count = self.cells_per_token(cells.device)[: self.num_coarse, None]
+        return torch.cat((sums / count.to(cells.dtype), cells), dim=1)
+
     def patches(self, images: Tensor) -> Tensor:
         """All candidate patches, coarse ones resized to the fine size.
 
