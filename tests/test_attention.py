@@ -205,6 +205,19 @@ def test_a_bias_of_half_precision_is_not_rounded():
     torch.testing.assert_close(scores, bias, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float32])
+def test_an_absent_key_rides_in_features_too(dtype):
+    q, k, v = torch.randn(3, 1, 5, 2, 16, generator=torch.Generator().manual_seed(0)).to(dtype)
+    bias = torch.tensor([[0.0, 0.0, -torch.inf, 0.0, -torch.inf]])
+    wide = fused.bias_as_features(q, k, v, bias, scale=16**-0.5)
+    y = F.scaled_dot_product_attention(*(x.transpose(1, 2).float() for x in wide), scale=16**-0.5).transpose(1, 2)
+    present = [0, 1, 3]
+    expected = F.scaled_dot_product_attention(
+        q.transpose(1, 2).float(), *(x[:, present].transpose(1, 2).float() for x in (k, v))
+    )
+    torch.testing.assert_close(y[..., :16], expected.transpose(1, 2), atol=1e-5, rtol=1e-5)
+
+
 @CUDA
 @pytest.mark.parametrize('biased', [False, True])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
@@ -268,3 +281,97 @@ def test_knowing_which_tokens_lead_changes_no_gradient(present, count):
         ]
         for ours, expected in zip(*grads, strict=True):
             torch.testing.assert_close(ours, expected)
+
+
+PAIRS = {'shared': 1, 'each its own': 2}
+
+
+def biased_reference(q, k, v, weight, bias):
+    """Equation 15 with a bias for each pair, as it is written."""
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 + bias
+    weighted = (scores - scores.amax(dim=-1, keepdim=True).detach()).exp() * weight[:, None, None, :]
+    return ((weighted @ v) / weighted.sum(dim=-1, keepdim=True)).transpose(1, 2)
+
+
+@weights
+@pytest.mark.parametrize('count', PAIRS.values(), ids=PAIRS.keys())
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_a_bias_of_pairs_forward_and_backward(row, count, dtype, tolerance, assert_relative):
+    bias = torch.randn(count, 3, 7, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) * 0.5
+    exact = [*draw(scale=0.7), weight_of(row), bias.requires_grad_()]
+    inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in exact]
+    upstream = torch.randn(2, 7, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected, actual = biased_reference(*exact), attention(*inputs[:4], None, None, inputs[4])
+    assert actual.dtype == dtype
+    assert_relative(actual.double(), expected, tolerance)
+    wanted = torch.autograd.grad(expected, exact, upstream)
+    scale = max(grad.abs().max() for grad in wanted)
+    for tensors in (inputs, [*inputs[:3], inputs[3].detach(), inputs[4]]):  # weights that train, and that do not
+        y = attention(*tensors[:4], None, None, tensors[4])
+        trained = [x for x in tensors if x.requires_grad]
+        grads = dict(zip([id(x) for x in trained], torch.autograd.grad(y, trained, upstream.to(dtype)), strict=True))
+        for name, x, grad in zip('qkvwb', tensors, wanted, strict=True):
+            if x.requires_grad:
+                error = (grads[id(x)].double() - grad).abs().max() / max(grad.abs().max(), 1e-6 * scale)
+                assert error < tolerance, (name, error)
+
+
+def test_a_bias_of_pairs_passes_numerical_differentiation():
+    inputs = [*draw(), weight_of(WEIGHTS['relaxed']).detach().clamp_min(0.1).requires_grad_()]
+    bias = torch.randn(1, 3, 7, 7, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda q, k, v, w, b: attention(q, k, v, w, None, None, b), (*inputs, bias))
+
+
+@pytest.mark.parametrize('count', PAIRS.values(), ids=PAIRS.keys())
+def test_some_windows_at_a_time_give_the_same_gradients(count, monkeypatch):
+    inputs = [*draw(batch=2), weight_of(WEIGHTS['some absent'])]
+    bias = torch.randn(count, 3, 7, 7, dtype=torch.float64, requires_grad=True)
+    grads = []
+    for scores in (2**18, 1):
+        monkeypatch.setattr('msvit.attention.weighted._CPU_SCORES', scores)
+        y = attention(*inputs, None, None, bias)
+        grads.append(torch.autograd.grad(y.square().sum(), (*inputs, bias)))
+    for ours, wanted in zip(*grads, strict=True):
+        torch.testing.assert_close(ours, wanted)
+
+
+def test_a_bias_of_pairs_in_half_precision():
+    q, k, v = (x.detach().bfloat16() for x in draw())
+    bias, weight = torch.randn(1, 3, 7, 7), weight_of(WEIGHTS['some absent'], torch.float32).detach()
+    y = attention(q, k, v, weight, None, None, bias)
+    assert y.dtype == torch.bfloat16
+    exact = biased_reference(*(x.double() for x in (q, k, v, weight, bias)))
+    torch.testing.assert_close(y.double(), exact, atol=0.03, rtol=0.03)
+
+
+def test_a_bias_of_pairs_without_sequences():
+    """A batch in which no window runs."""
+    q, k, v = (torch.zeros(0, 7, 3, 4, requires_grad=True) for _ in range(3))
+    bias = torch.randn(1, 3, 7, 7, requires_grad=True)
+    weight = torch.ones(0, 7, requires_grad=True)
+    for given in (None, weight):
+        y = attention(q, k, v, given, None, None, bias)
+        assert y.shape == (0, 7, 3, 4)
+        (grad,) = torch.autograd.grad(y.sum(), bias)
+        assert not grad.any()
+
+
+def test_a_bias_of_pairs_does_not_go_with_packed_rows():
+    q, k, v = draw(batch=1)
+    with pytest.raises(ValueError, match='give neither segments nor present'):
+        attention(q, k, v, None, Segments([3, 4], torch.tensor([0, 3, 7])), None, torch.zeros(1, 3, 7, 7))
+
+
+@CUDA
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_a_bias_of_pairs_on_the_gpu(dtype):
+    exact = [*draw(), weight_of(WEIGHTS['some absent']), torch.randn(1, 3, 7, 7, dtype=torch.float64, requires_grad=True)]
+    expected = attention(*exact[:4], None, None, exact[4])
+    inputs = [x.detach().to('cuda', dtype if i < 3 else torch.float32).requires_grad_() for i, x in enumerate(exact)]
+    actual = attention(*inputs[:4], None, None, inputs[4])
+    tolerance = 1e-4 if dtype == torch.float32 else 5e-2
+    torch.testing.assert_close(actual.double().cpu(), expected, atol=tolerance, rtol=tolerance)
+    wanted = torch.autograd.grad(expected.square().sum(), exact)
+    for ours, grad in zip(torch.autograd.grad(actual.double().square().sum(), inputs), wanted, strict=True):
+        assert (ours.cpu().double() - grad).abs().max() < tolerance * grad.abs().max()

@@ -13,17 +13,27 @@ except ImportError:  # torch before 2.10
     varlen_attn = None
 
 
-def fused_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None, segments: Segments | None = None) -> Tensor:
-    """Softmax attention by the fastest kernel of the device: softmax(q k^T / sqrt(d) + bias) v.
+def fused_attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    bias: Tensor | None = None,
+    segments: Segments | None = None,
+    pair_bias: Tensor | None = None,
+) -> Tensor:
+    """Softmax attention by the fastest kernel of the device: softmax(q k^T / sqrt(d) + bias + pair_bias) v.
 
     Args:
         q, k, v: (B, N, heads, d), or (1, sum N_b, heads, d) for a packed row.
         bias: (B, N) or (1, sum N_b), added to all scores of a key; None for none.
         segments: the images of a packed row; None where images lie in the batch dimension.
+        pair_bias: (B or 1, heads, N, N), added to the score of each pair of query and key; None for none. Without segments.
 
     Returns:
         The shape of ``q``.
     """
+    if pair_bias is not None:
+        return _pairs(q, k, v, bias, pair_bias)
     if segments is None:
         return _batch(q, k, v, bias)
     if len(set(segments.lengths)) == 1:  # one image, or none longer than another, as under a gate's budget: a batch as it is
@@ -39,6 +49,21 @@ def fused_attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None,
 def _batch(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     mask = None if bias is None else bias.to(q.dtype)[:, None, None, :]
     return F.scaled_dot_product_attention(*(x.transpose(1, 2) for x in (q, k, v)), attn_mask=mask).transpose(1, 2)
+
+
+def _pairs(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, pair_bias: Tensor) -> Tensor:
+    """A bias for each pair. For many short sequences, such as windows, the CPU's plain products are the fastest kernel."""
+    if bias is not None:
+        pair_bias = pair_bias + bias[:, None, None, :].to(pair_bias.dtype)
+    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
+    if q.is_cuda or q.dtype not in (torch.float32, torch.float64):
+        mask = pair_bias.to(q.dtype).expand(len(q), -1, -1, -1)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask).transpose(1, 2)
+    shape, scale = q.shape, q.shape[-1] ** -0.5
+    q, k, v = (x.reshape(-1, *shape[2:]) for x in (q, k, v))
+    scores = pair_bias.to(q.dtype).expand(*shape[:2], -1, -1).reshape(-1, shape[2], shape[2])
+    scores = torch.baddbmm(scores, q, k.mT, alpha=scale)
+    return torch.bmm(scores.softmax(dim=-1), v).view(shape).transpose(1, 2)
 
 
 def _one_by_one(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: Segments) -> Tensor:
@@ -70,7 +95,8 @@ def bias_as_features(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float
     Returns:
         (B, N, heads, d + 8) each; the last eight features of the output are 0.
     """
-    wanted = bias.float() / scale
+    # an absent key's -inf would leave inf - inf below; half of the lowest number weighs nothing either
+    wanted = (bias.float() / scale).clamp(min=torch.finfo(k.dtype).min / 2)
     # the second feature holds what half precision rounds away from the first; the rest keeps the kernel's alignment
     whole = wanted.to(k.dtype)
     rest = (wanted - whole.float()).to(k.dtype)

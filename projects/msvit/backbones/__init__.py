@@ -3,7 +3,8 @@
 from .ms_deit import MSDeiT
 from .ms_dyvit import MSDyViT
 from .ms_evit import MSEViT
+from .ms_swin import MSSwin
 from .ms_vit import MSViT
 from .trace import TokenRecord, TokenTrace
 
-__all__ = ['MSDeiT', 'MSDyViT', 'MSEViT', 'MSViT', 'TokenRecord', 'TokenTrace']
+__all__ = ['MSDeiT', 'MSDyViT', 'MSEViT', 'MSSwin', 'MSViT', 'TokenRecord', 'TokenTrace']

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ...backbones import MSDyViT, MSEViT, MSViT
+from ...backbones import MSDyViT, MSEViT, MSSwin, MSViT
 from ...backbones.gated import GatedBackbone
 from ...tokens import TokenGrid
 from .counting import Macs, count_macs, linear_macs
 from .pruned import dyvit_macs, evit_macs
+from .swin import swin_macs
 from .vit import vit_macs
 
 # The first class that a backbone is an instance of decides: subclasses first.
@@ -16,6 +17,7 @@ _COUNTERS: dict[type[GatedBackbone], Callable[..., Macs]] = {
     MSDyViT: dyvit_macs,
     MSEViT: evit_macs,
     MSViT: vit_macs,
+    MSSwin: swin_macs,
 }
 
 
