@@ -5,18 +5,9 @@ python tools/train.py configs/vit_mini4_32x32_cifar10_pretrain.py
 Reached 70.56 top-1, in 50 minutes on two busy CPU cores.
 """
 
-_base_ = ['./_base_/models/vit_mini4.py', './_base_/datasets/cifar10_32x32.py', './_base_/classification_runtime.py']
-
-max_epochs = 12
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.02),
-    clip_grad=dict(max_norm=1.0),
-)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, begin=0, end=1, by_epoch=True, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0.0, begin=1, end=max_epochs, by_epoch=True, convert_to_iter_based=True),
+_base_ = [
+    './_base_/models/vit_mini4.py',
+    './_base_/datasets/cifar10_32x32.py',
+    './_base_/schedules/mini_12e.py',
+    './_base_/classification_runtime.py',
 ]
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=2)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from .batch import batch_rows
+from .hosts import host_rows
 from .peers import peer_rows
 from .precision import precision_rows
 from .row import Row, Setting
@@ -17,6 +18,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     'training': training_rows,
     'precision': precision_rows,
     'peers': peer_rows,
+    'hosts': host_rows,
 }
 
 __all__ = ['GROUPS', 'Row', 'Setting']

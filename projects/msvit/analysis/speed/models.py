@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...backbones import MSViT
 
+ARCH = 'vit_small_patch16_224'
 PATCH, REGION = 16, 32
 CLASSES = 150
 _SMALL = dict(in_channels=384, channels=384, num_classes=CLASSES, num_layers=2, num_heads=6, embed_dims=384, dropout_ratio=0.0)
@@ -18,7 +19,7 @@ _SMALL = dict(in_channels=384, channels=384, num_classes=CLASSES, num_layers=2, 
 
 def plain_vit(img_size: int | tuple[int, int]) -> nn.Module:
     """timm's ViT-S/16 without classifier, patch 16."""
-    return timm.create_model('vit_small_patch16_224', img_size=img_size, num_classes=0, global_pool='').eval()
+    return timm.create_model(ARCH, img_size=img_size, num_classes=0, global_pool='').eval()
 
 
 def mixed_vit(img_size: int, tokens: int | None = None, **options: Any) -> MSViT:
@@ -29,7 +30,7 @@ def mixed_vit(img_size: int, tokens: int | None = None, **options: Any) -> MSViT
         tokens: of each image; of the form Nc + 3 k. None: no gate, every region fine.
         **options: of `MSViT`.
     """
-    net = MSViT('vit_small_patch16_224', img_size=img_size, gate=gate(img_size, tokens), out_type='tokens', **options)
+    net = MSViT(ARCH, img_size=img_size, gate=gate(img_size, tokens), out_type='tokens', **options)
     return net.eval()
 
 
@@ -63,6 +64,12 @@ def fine_masks(img_size: int, tokens: list[int]) -> Tensor:
     return masks.reshape(-1, side, side)
 
 
+def random_mask(batch: int, side: int, fine_share: float) -> Tensor:
+    """Random masks (batch, side, side), True = fine, the same number in each."""
+    ranks = torch.rand(batch, side * side, generator=torch.Generator().manual_seed(0)).argsort(dim=1).argsort(dim=1)
+    return (ranks < round(fine_share * side * side)).reshape(batch, side, side)
+
+
 def mmseg_segmenter(img_size: int) -> nn.Module:
     """mmsegmentation's own Segmenter-S/16 with a mask transformer, as its configs build it."""
     backbone = dict(
@@ -91,7 +98,7 @@ def mixed_segmenter(img_size: int, tokens: int | None = None, kind: str = 'Encod
     """
     backbone = dict(
         type='msvit.MSViT',
-        arch='vit_small_patch16_224',
+        arch=ARCH,
         img_size=img_size,
         gate=gate(img_size, tokens),
         out_type='tokens',

@@ -4,32 +4,41 @@ from collections.abc import Iterator
 
 from torch import nn
 
+from ...backbones import MSDyViT, MSEViT
 from ...linear import adopt_linears
 from ..macs import count_macs
-from ..peers.tome import apply_tome, r_for_macs
-from .models import PATCH, mixed_vit, plain_vit
+from ..peers import apply_tome, keep_rate_for_macs, r_for_macs
+from .models import ARCH, PATCH, mixed_vit, plain_vit
 from .row import Row, Setting
 from .vit import SIZES
 
 
 def peer_rows(setting: Setting) -> Iterator[Row]:
-    """MSViT-S, gate included, against token merging (ToMe)."""
+    """MSViT-S, gate included, against token merging (ToMe) and token pruning (EViT, DynamicViT)."""
     for size, (tokens, _) in SIZES.items():
         dense, mixed = setting.place(plain_vit(size)), setting.place(mixed_vit(size, tokens))
         dense.load_state_dict(mixed.state_dict(), strict=False)
         adopt_linears(dense)  # the same matrix products for all
         image = setting.images(1, 3, size, size)
-        r = r_for_macs(dense, (size // PATCH) ** 2, count_macs(lambda mixed=mixed, image=image: mixed(image)))
-        models = dict(dense=dense, mixed=mixed, merging=apply_tome(dense, r))
-        yield _row(setting, models, size, f'MSViT-S, {size} px, {tokens} tokens', f'ToMe, r = {r}')
+        macs = count_macs(lambda mixed=mixed, image=image: mixed(image))
+        r = r_for_macs(dense, (size // PATCH) ** 2, macs)
+        peers = {f'ToMe, r = {r}': apply_tome(dense, r)}
+        for name, host in (('EViT', MSEViT), ('DynamicViT', MSDyViT)):
+            peer = setting.place(host(ARCH, img_size=size, out_type='tokens')).eval()
+            peer.load_state_dict(mixed.state_dict(), strict=False)
+            peer.keep_rate = keep_rate_for_macs(peer, image, macs)
+            peers[f'{name}, keep rate {peer.keep_rate}'] = peer
+        models = dict(dense=dense, mixed=mixed, **peers)
+        name = f'MSViT-S, {size} px, {tokens} tokens'
+        yield from _rows(setting, models, size, name)
         if size == min(SIZES):
-            yield _row(setting, models, size, f'MSViT-S, {size} px, {tokens} tokens, batch of 8', f'ToMe, r = {r}', batch=8)
+            yield from _rows(setting, models, size, f'{name}, batch of 8', batch=8)
 
 
-def _row(setting: Setting, models: dict[str, nn.Module], size: int, name: str, baseline: str, batch: int = 1) -> Row:
+def _rows(setting: Setting, models: dict[str, nn.Module], size: int, name: str, batch: int = 1) -> Iterator[Row]:
     images = setting.images(batch, 3, size, size)
-    runs = {name: lambda model=model: model(images) for name, model in models.items()}
-    measured = setting.measure(runs)
-    gain = {name: measured.seconds['dense'] / seconds for name, seconds in measured.seconds.items()}
-    note = f'faster than ViT-S: {gain["mixed"]:.2f}x, ToMe {gain["merging"]:.2f}x'
-    return measured.row('mixed', 'merging', name, baseline, 1.0, note)
+    measured = setting.measure({key: lambda model=model: model(images) for key, model in models.items()})
+    gain = {key: measured.seconds['dense'] / seconds for key, seconds in measured.seconds.items()}
+    for peer in list(models)[2:]:
+        note = f'faster than ViT-S: {gain["mixed"]:.2f}x, {peer.partition(",")[0]} {gain[peer]:.2f}x'
+        yield measured.row('mixed', peer, name, peer, 1.0, note)

@@ -1,0 +1,11 @@
+"""MS-EViT on DeiT-S/16,32, ImageNet-1k at 224x224: the mask of MSDeiT-S's gate, sorted and pruned with the tokens.
+
+python tools/train.py configs/msevit_s16_224x224_in1k.py
+
+Not measured yet. Train configs/msdeit_s16_224x224_in1k.py first, or name another gate with
+--cfg-options model.backbone.gate.checkpoint=FILE.
+"""
+
+_base_ = ['./evit_s16_224x224_in1k.py', './_base_/gates/trained_in1k.py']
+
+model = dict(backbone=dict(gate=_base_.gate))
