@@ -25,8 +25,8 @@ def test_a_non_square_native_size():
     [
         ('vit_tiny_patch16_22', 'unknown timm model .*Did you mean one of vit_tiny_patch16_224'),
         ('nothing_of_the_kind', "unknown timm model 'nothing_of_the_kind'"),
-        ('resnet18', 'resnet18 is not a plain ViT'),
-        ('swin_tiny_patch4_window7_224', 'swin_tiny_patch4_window7_224 is not a plain ViT'),
+        ('resnet18', 'resnet18 is not a VisionTransformer'),
+        ('swin_tiny_patch4_window7_224', 'swin_tiny_patch4_window7_224 is not a VisionTransformer'),
         ('vit_small_r26_s32_224', 'HybridEmbed: only a single patch convolution'),
         (dict(ARCH, patch_size=(8, 16)), 'only square patches'),
         (dict(ARCH, pos_embed='none'), 'no learned absolute position embeddings'),

@@ -44,8 +44,8 @@ class MSViT(GatedBackbone):
             ``patch_size``).
         img_size: pixels, side or (height, width), that the position embeddings are laid out for. Any input size works.
         coarse_patch_size: side of a region in pixels, S_c, a multiple of the ViT's patch size.
-        gate: who decides: a module, a registry config such as ``dict(type='msvit.MLPGate')``, or None: all fine, the plain
-            ViT.
+        gate: who decides: a module, a registry config such as ``dict(type='msvit.MLPGate')``, a checkpoint of a trained gate
+            (see `load_gate`), or None: all fine, the plain ViT.
         gate_loss: shapes the gate in training, e.g. ``dict(type='msvit.GBaSLoss', target=0.5)``; see `pop_gate_losses`. Its
             ``grid`` is by default that of ``img_size``. None: the task alone trains the gate.
         layout: how a ragged batch lies in memory: ``'masked'``, ``'trimmed'`` or ``'packed'``.
@@ -69,7 +69,7 @@ class MSViT(GatedBackbone):
         arch: str | dict[str, Any] = 'vit_small_patch16_224',
         img_size: int | tuple[int, int] = 224,
         coarse_patch_size: int = 32,
-        gate: nn.Module | dict[str, Any] | None = None,
+        gate: nn.Module | dict[str, Any] | str | PathLike | None = None,
         gate_loss: nn.Module | dict[str, Any] | None = None,
         layout: Layout = 'packed',
         train_layout: Layout | None = None,

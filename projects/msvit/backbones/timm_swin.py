@@ -1,10 +1,8 @@
 """Building timm's Swin Transformers, and what their blocks compute on the cells that are present."""
 
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
-import timm
 import torch
 import torch.nn.functional as F
 from timm.layers import PatchEmbed
@@ -17,6 +15,7 @@ from ..linear import adopt_linears
 from ..tokens.cells import CellGrid, take_rows
 from ..tokens.stages import CellRows
 from ..tokens.windows import Windows
+from .timm_arch import build_timm
 
 # Arguments of timm's SwinTransformer that the backbone decides, or that would not do the same on mixed-scale tokens.
 _OWN_OPTIONS = {
@@ -45,20 +44,8 @@ def build_timm_swin(
     # not strict: timm would lay out masks for shifted windows that nobody reads
     options = dict(img_size=img_size, num_classes=0, strict_img_size=False, drop_path_rate=0.0)
     if isinstance(arch, dict):
-        taken = sorted(_OWN_OPTIONS & set(arch))
-        if taken:
-            raise ValueError(f'arch may not hold {", ".join(taken)}: the backbone sets these itself, see its own arguments')
         _check_windows(arch.get('window_size', 7), len(arch.get('depths', (2, 2, 6, 2))))
-        name = 'this arch'
-        try:
-            swin = SwinTransformer(**arch, **options)
-        except (TypeError, AssertionError, IndexError) as error:
-            raise ValueError(f'arch {arch} is refused by timm: {error}') from error
-    elif isinstance(arch, str):
-        name = arch
-        swin = _create(arch, options)
-    else:
-        raise TypeError(f'arch must be a timm model name or a dict of SwinTransformer arguments, got {type(arch).__name__}')
+    swin, name = build_timm(arch, SwinTransformer, options, _OWN_OPTIONS, 'swin_*')
     _check_supported(swin, name)
     adopt_linears(swin)
     blocks = [block for layer in swin.layers for block in layer.blocks]
@@ -135,17 +122,6 @@ def merge_patches(merging: PatchMerging, x: Tensor, rows: CellRows, merged: Cell
     if index is not None:  # a zero row stands for the padding of odd sides
         x = take_rows(F.pad(x, (0, 0, 0, 1)), index)
     return merging.reduction(merging.norm(x.view(-1, 4 * x.shape[1])))
-
-
-def _create(name: str, options: dict[str, Any]) -> SwinTransformer:
-    if not timm.is_model(name):
-        near = get_close_matches(name, timm.list_models())
-        hint = f' Did you mean one of {", ".join(near)}?' if near else ''
-        raise ValueError(f"unknown timm model {name!r}.{hint} timm.list_models('swin_*') lists them")
-    try:
-        return timm.create_model(name, **options)
-    except (TypeError, AssertionError) as error:
-        raise ValueError(f'{name} is not a Swin Transformer that mixed-scale tokens can drive: {error}') from error
 
 
 def _check_windows(window_size: Any, stages: int) -> None:

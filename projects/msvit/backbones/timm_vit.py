@@ -1,14 +1,13 @@
 """Building timm's Vision Transformers with mixed-scale attention."""
 
-from difflib import get_close_matches
 from typing import Any
 
-import timm
 from timm.layers import PatchEmbed
 from timm.models.vision_transformer import Block, VisionTransformer
 
 from ..attention import MixedScaleAttention
 from ..linear import adopt_linears
+from .timm_arch import build_timm
 
 # Arguments of timm's VisionTransformer that the backbone decides, or that would not do the same on mixed-scale tokens.
 _OWN_OPTIONS = {
@@ -30,36 +29,12 @@ def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) 
         TypeError: ``arch`` is neither a name nor a dict.
     """
     options = dict(img_size=img_size, num_classes=0, global_pool='', fc_norm=False, attn_layer=MixedScaleAttention)
-    if isinstance(arch, dict):
-        taken = sorted(_OWN_OPTIONS & set(arch))
-        if taken:
-            raise ValueError(f'arch may not hold {", ".join(taken)}: the backbone sets these itself, see its own arguments')
-        name = 'this arch'
-        try:
-            vit = VisionTransformer(**arch, **options)
-        except (TypeError, AssertionError) as error:
-            raise ValueError(f'arch {arch} is refused by timm: {error}') from error
-    elif isinstance(arch, str):
-        name = arch
-        vit = _create(arch, options)
-    else:
-        raise TypeError(f'arch must be a timm model name or a dict of VisionTransformer arguments, got {type(arch).__name__}')
+    if isinstance(arch, str) and '_distilled_' in arch:  # timm's distilled DeiT insists on its own pooling
+        options['global_pool'] = 'token'
+    vit, name = build_timm(arch, VisionTransformer, options, _OWN_OPTIONS, '*vit*')
     _check_supported(vit, name)
     adopt_linears(vit)
     return vit
-
-
-def _create(name: str, options: dict[str, Any]) -> VisionTransformer:
-    if not timm.is_model(name):
-        near = get_close_matches(name, timm.list_models())
-        hint = f' Did you mean one of {", ".join(near)}?' if near else ''
-        raise ValueError(f"unknown timm model {name!r}.{hint} timm.list_models('*vit*') lists them")
-    if '_distilled_' in name:  # timm's distilled DeiT insists on its own pooling
-        options = {**options, 'global_pool': 'token'}
-    try:
-        return timm.create_model(name, **options)
-    except (TypeError, AssertionError) as error:
-        raise ValueError(f'{name} is not a plain ViT that mixed-scale tokens can drive: {error}') from error
 
 
 def _check_supported(vit: Any, name: str) -> None:
