@@ -1,6 +1,8 @@
 """Dense twin: a small Swin, fine-tuned on CIFAR-10 by the ImageNet recipe in small.
 
 python tools/train.py configs/swin_mini2_32x32_cifar10.py
+
+Reached 70.10 top-1 at 20.9 MMACs (one seed).
 """
 
 _base_ = [
