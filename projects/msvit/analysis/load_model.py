@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints import CheckpointError, read_checkpoint
 from ..checkpoints.gate import SETTINGS, find_gate, shape_of_gate
 from ..checkpoints.io import local_file
-from ..engine.input_size import class_name
+from .input_size import class_name
 
 
 def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ...engine.input_size import class_name, set_input_size
+from ..input_size import class_name, set_input_size
 
 Values = dict[str, float | int | str]
 

@@ -8,7 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from msvit.engine.input_size import set_input_size
+from msvit.analysis.input_size import set_input_size
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
