@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from msvit.backbones import MSViT
+from msvit.backbones import MSSwin, MSViT
 
 LAYOUTS = ('masked', 'trimmed', 'packed')
 
@@ -27,6 +27,12 @@ def _tiny_msvit(arch: dict | None = None, seed: int = 0, **kwargs) -> MSViT:
     torch.manual_seed(seed)
     net = MSViT({**sizes, **(arch or {})}, **{'img_size': 32, 'coarse_patch_size': 16, **kwargs})
     return _randomise(net, seed).eval()
+
+
+def _tiny_msswin(arch: dict | None = None, **kwargs) -> MSSwin:
+    sizes = dict(embed_dim=16, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8), window_size=4)
+    torch.manual_seed(0)
+    return _randomise(MSSwin({**sizes, **(arch or {})}, **{'img_size': 64, **kwargs})).eval()
 
 
 def _assert_relative(actual: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
@@ -47,6 +53,12 @@ def perturb() -> Callable[..., nn.Module]:
 def tiny_msvit() -> Callable[..., MSViT]:
     """Makes an MSViT of width 32 with 2 blocks, patch 8 and regions of 16 pixels, for 32 px, in evaluation mode."""
     return _tiny_msvit
+
+
+@pytest.fixture(scope='session')
+def tiny_msswin() -> Callable[..., MSSwin]:
+    """Makes an MSSwin of width 16 with 4 stages of 2 blocks and windows of 4x4, for 64 px, in evaluation mode."""
+    return _tiny_msswin
 
 
 @pytest.fixture(scope='session')

@@ -1,6 +1,6 @@
 """Stochastic depth that drops images, in any layout."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -35,6 +35,24 @@ class ImageDropPath(nn.Module):
 
     def extra_repr(self) -> str:
         return f'rate={self.rate:.3g}'
+
+
+def add_drop_path(blocks: Sequence[nn.Module], last_rate: float) -> None:
+    """Give timm's blocks stochastic depth, of a rate that grows linearly from 0 at the first block.
+
+    Args:
+        blocks: in the order in which they run.
+        last_rate: of the last block, in [0, 1).
+
+    Raises:
+        ValueError: the rate is out of its range.
+    """
+    if not 0 <= last_rate < 1:
+        raise ValueError(f'drop_path_rate must lie in [0, 1), got {last_rate}')
+    for i, block in enumerate(blocks):
+        rate = last_rate * i / max(len(blocks) - 1, 1)
+        if rate > 0:
+            block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
 
 
 @contextmanager

@@ -19,15 +19,6 @@ GATE = dict(type='msvit.MLPGate', hidden_dims=(8,), init_p_fine=0.5)
 
 
 @pytest.fixture
-def build(perturb):
-    def _build(arch: dict | None = None, **options) -> MSSwin:
-        torch.manual_seed(0)
-        return perturb(MSSwin({**TINY, **(arch or {})}, **{'img_size': 64, **options})).eval()
-
-    return _build
-
-
-@pytest.fixture
 def images():
     return torch.randn(2, 3, 64, 80, generator=torch.Generator().manual_seed(0))
 
@@ -55,27 +46,27 @@ def test_parameters_carry_timms_names():
 
 
 @pytest.mark.parametrize(('scale', 'entry'), [(8, 2), (16, 3), (32, 4)])
-def test_the_entry_stage_is_that_of_the_scale(build, scale, entry):
+def test_the_entry_stage_is_that_of_the_scale(tiny_msswin, scale, entry):
     for given in (None, entry):
-        net = build(coarse_patch_size=scale, entry_stage=given)
+        net = tiny_msswin(coarse_patch_size=scale, entry_stage=given)
         assert net.entry_stage == entry
         assert set(net.fills) == {str(i) for i in range(entry - 1)}
         assert net.coarse_embed.out_features == 16 * 2 ** (entry - 1)
 
 
-def test_other_patch_sizes(build):
-    net = build(dict(patch_size=2, depths=(1, 1, 1), num_heads=(1, 2, 4)), coarse_patch_size=8, out_indices=(0, -1))
+def test_other_patch_sizes(tiny_msswin):
+    net = tiny_msswin(dict(patch_size=2, depths=(1, 1, 1), num_heads=(1, 2, 4)), coarse_patch_size=8, out_indices=(0, -1))
     assert net.entry_stage == 3
     shapes = [tuple(x.shape) for x in net(torch.randn(1, 3, 31, 40), fine_mask=torch.ones(1, 4, 5))]
     assert shapes == [(1, 16, 16, 20), (1, 64, 4, 5)]
 
 
 @torch.no_grad()
-def test_out_types(build, images, mask, assert_relative):
-    net = build()
+def test_out_types(tiny_msswin, images, mask, assert_relative):
+    net = tiny_msswin()
     outputs = net(images, fine_mask=mask)
     assert [tuple(x.shape) for x in outputs] == [(2, 16, 16, 20), (2, 32, 8, 10), (2, 64, 4, 5), (2, 128, 2, 3)]
-    pooled = build(out_type='avg_featmap')
+    pooled = tiny_msswin(out_type='avg_featmap')
     assert not pooled.fills  # no early output needs one
     pooled.load_state_dict(net.state_dict(), strict=False)
     (feature,) = pooled(images, fine_mask=mask)
@@ -85,8 +76,8 @@ def test_out_types(build, images, mask, assert_relative):
 
 @torch.no_grad()
 @pytest.mark.parametrize('out_indices', [(0,), (2, 0), (-1, 1), (-2,)])
-def test_out_indices(build, images, mask, out_indices, assert_relative):
-    net, whole = build(out_indices=out_indices), build()
+def test_out_indices(tiny_msswin, images, mask, out_indices, assert_relative):
+    net, whole = tiny_msswin(out_indices=out_indices), tiny_msswin()
     net.load_state_dict(whole.state_dict(), strict=False)
     expected = whole(images, fine_mask=mask)
     outputs = net(images, fine_mask=mask)
@@ -95,8 +86,8 @@ def test_out_indices(build, images, mask, out_indices, assert_relative):
 
 
 @torch.no_grad()
-def test_norms_of_the_outputs(build, images, mask, assert_relative):
-    net, plain = build(norm_outputs=True, coarse_patch_size=32), build(coarse_patch_size=32)
+def test_norms_of_the_outputs(tiny_msswin, images, mask, assert_relative):
+    net, plain = tiny_msswin(norm_outputs=True, coarse_patch_size=32), tiny_msswin(coarse_patch_size=32)
     assert sorted(net.out_norms) == ['0', '1', '2']
     assert not plain.out_norms
     plain.load_state_dict(net.state_dict(), strict=False)
@@ -110,13 +101,13 @@ def test_norms_of_the_outputs(build, images, mask, assert_relative):
 @pytest.mark.parametrize('layout', ['packed', 'masked'])
 @pytest.mark.parametrize('norm_outputs', [False, True])
 @torch.no_grad()
-def test_coarse_regions_are_filled_before_they_enter(build, scale, layout, norm_outputs, assert_relative):
+def test_coarse_regions_are_filled_before_they_enter(tiny_msswin, scale, layout, norm_outputs, assert_relative):
     torch.manual_seed(0)
     fresh = MSSwin(TINY, img_size=64, coarse_patch_size=scale, layout=layout, norm_outputs=norm_outputs)
     assert not any(p.any() for p in fresh.fills.parameters())
     images = torch.randn(2, 3, 60, 75)
     mask = torch.rand(2, *fresh.grid(images).region_shape) < 0.5
-    net = build(coarse_patch_size=scale, layout=layout, norm_outputs=norm_outputs)
+    net = tiny_msswin(coarse_patch_size=scale, layout=layout, norm_outputs=norm_outputs)
     padded = nn.functional.pad(images, (0, -75 % scale, 0, -60 % scale))
     embedding = nn.functional.conv2d(
         padded, net.coarse_embed.weight.unflatten(1, (3, scale, scale)), net.coarse_embed.bias, stride=scale
@@ -136,8 +127,8 @@ def test_coarse_regions_are_filled_before_they_enter(build, scale, layout, norm_
 @torch.no_grad()
 @pytest.mark.parametrize('size', [(1, 1), (3, 70), (16, 16), (17, 33), (100, 64)])
 @pytest.mark.parametrize('scale', [8, 32])
-def test_any_input_size(build, size, scale):
-    net = build(coarse_patch_size=scale, gate=GATE)
+def test_any_input_size(tiny_msswin, size, scale):
+    net = tiny_msswin(coarse_patch_size=scale, gate=GATE)
     images = torch.randn(2, 3, *size)
     shape = tuple(-(-side // 4) for side in size)
     for output in net(images):
@@ -147,8 +138,8 @@ def test_any_input_size(build, size, scale):
 
 
 @torch.no_grad()
-def test_the_gate_decides_unless_a_mask_is_given(build, images, mask):
-    net = build(gate=GATE)
+def test_the_gate_decides_unless_a_mask_is_given(tiny_msswin, images, mask):
+    net = tiny_msswin(gate=GATE)
     decided = net.decide(images).fine_mask
     assert 0 < decided.float().mean() < 1
     for ours, wanted in zip(net(images), net(images, fine_mask=decided), strict=True):
@@ -159,8 +150,8 @@ def test_the_gate_decides_unless_a_mask_is_given(build, images, mask):
         net(images, fine_mask=mask[..., :4])
 
 
-def test_traces_hear_of_tokens(build, images, mask):
-    net, trace = build(), TokenTrace()
+def test_traces_hear_of_tokens(tiny_msswin, images, mask):
+    net, trace = tiny_msswin(), TokenTrace()
     with torch.no_grad():
         net(images, fine_mask=mask)
     (record,) = trace.drain()
@@ -173,8 +164,8 @@ def test_traces_hear_of_tokens(build, images, mask):
 
 @torch.no_grad()
 @pytest.mark.parametrize('copying', ['deepcopy', 'pickle', 'torch.save', 'state_dict'])
-def test_copies(build, images, mask, copying):
-    net = build(gate=GATE, gate_loss=dict(type='msvit.GBaSLoss'), norm_outputs=True)
+def test_copies(tiny_msswin, images, mask, copying):
+    net = tiny_msswin(gate=GATE, gate_loss=dict(type='msvit.GBaSLoss'), norm_outputs=True)
     expected = net(images, fine_mask=mask)
     if copying == 'deepcopy':
         twin = copy.deepcopy(net)
@@ -263,9 +254,9 @@ def test_arch_is_a_name_or_a_dict(arch):
 
 
 @pytest.mark.parametrize('shape', [(3, 64, 64), (1, 1, 64, 64), (1, 3, 0, 64)])
-def test_what_is_no_batch_of_images(build, shape):
+def test_what_is_no_batch_of_images(tiny_msswin, shape):
     with pytest.raises(ValueError, match=r'images must have shape \(batch, 3, height, width\)'):
-        build()(torch.zeros(shape))
+        tiny_msswin()(torch.zeros(shape))
 
 
 @pytest.mark.parametrize('scale', [8, 16, 32])
@@ -295,8 +286,8 @@ def test_macs_of_the_plain_swin_are_the_papers(size, gmacs):
         backbone_macs(net, grid, torch.tensor([3136]))
 
 
-def test_macs_of_each_image(build):
-    net = build(coarse_patch_size=32)
+def test_macs_of_each_image(tiny_msswin):
+    net = tiny_msswin(coarse_patch_size=32)
     grid = net.grid(torch.empty(3, 3, 64, 64))
     mask = torch.tensor([[[0, 0], [0, 0]], [[0, 1], [0, 0]], [[1, 1], [1, 1]]]).bool()
     macs = backbone_macs(net, grid, grid.active(mask).sum(1), mask).total

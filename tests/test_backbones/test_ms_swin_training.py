@@ -8,7 +8,6 @@ from msvit.backbones import MSSwin
 from msvit.drop_path import ImageDropPath
 from msvit.gates import BaseGate, GateOutput
 
-TINY = dict(embed_dim=16, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8), window_size=4)
 LEARNED = dict(
     gate=dict(type='msvit.MLPGate', hidden_dims=(8,), init_p_fine=0.5), gate_loss=dict(type='msvit.GBaSLoss', target=0.5)
 )
@@ -18,15 +17,6 @@ SCALES = [8, 16, 32]
 @pytest.fixture(params=['packed', 'masked'])
 def layout(request) -> str:
     return request.param
-
-
-@pytest.fixture
-def build(perturb):
-    def _build(arch: dict | None = None, **options) -> MSSwin:
-        torch.manual_seed(0)
-        return perturb(MSSwin({**TINY, **(arch or {})}, **{'img_size': 64, **options})).eval()
-
-    return _build
 
 
 class Relaxed(GateOutput):
@@ -61,11 +51,13 @@ CASES = {
 
 
 @pytest.mark.parametrize(('arch', 'scale', 'size', 'side', 'checks_absent'), CASES.values(), ids=CASES.keys())
-def test_the_gates_gradient_is_numerical_differentiation(build, layout, arch, scale, size, side, checks_absent):
+def test_the_gates_gradient_is_numerical_differentiation(tiny_msswin, layout, arch, scale, size, side, checks_absent):
     checkers = (torch.arange(side)[:, None] + torch.arange(side)) % 2 == 0
     mask = checkers | (torch.rand(2, side, side, generator=torch.Generator().manual_seed(2)) < 0.3)
     gate = LeafGate(scale, mask)
-    net = build({'embed_dim': 8, **arch}, img_size=size, coarse_patch_size=scale, gate=gate, layout=layout, out_indices=(0, 1))
+    net = tiny_msswin(
+        {'embed_dim': 8, **arch}, img_size=size, coarse_patch_size=scale, gate=gate, layout=layout, out_indices=(0, 1)
+    )
     net = net.double()
     with torch.no_grad():
         gate.value.copy_(mask)
@@ -94,24 +86,24 @@ def test_the_gates_gradient_is_numerical_differentiation(build, layout, arch, sc
     assert gate.value.grad.isfinite().all()
 
 
-def test_only_the_masked_layout_tells_the_gate_how_absent_cells_would_have_served(build):
+def test_only_the_masked_layout_tells_the_gate_how_absent_cells_would_have_served(tiny_msswin):
     mask = torch.rand(1, 4, 4, generator=torch.Generator().manual_seed(0)) < 0.5
     images = torch.randn(1, 3, 64, 64).double()
     gradients = {}
     for layout in ('packed', 'masked'):
         gate = LeafGate(16, mask)
-        net = build(gate=gate, layout=layout).double()
+        net = tiny_msswin(gate=gate, layout=layout).double()
         gate.value.data.copy_(mask)
         loss_of(net(images)).backward()
         gradients[layout] = gate.value.grad
     assert not torch.allclose(gradients['packed'][~mask], gradients['masked'][~mask])
 
 
-def test_a_gate_that_trains_changes_no_other_gradient(build, layout):
+def test_a_gate_that_trains_changes_no_other_gradient(tiny_msswin, layout):
     """Weights of value 1 and 0 are what a frozen gate computes with."""
     mask = torch.rand(2, 4, 4, generator=torch.Generator().manual_seed(0)) < 0.5
     gate = LeafGate(16, mask)
-    net = build(gate=gate, layout=layout).double()
+    net = tiny_msswin(gate=gate, layout=layout).double()
     gate.value.data.copy_(mask)
     images = torch.randn(2, 3, 64, 64).double()
     found = {}
@@ -126,9 +118,9 @@ def test_a_gate_that_trains_changes_no_other_gradient(build, layout):
 @pytest.mark.parametrize('scale', SCALES)
 @pytest.mark.parametrize('share', [0.0, 0.5, 1.0])
 @pytest.mark.parametrize('norm_outputs', [False, True])
-def test_every_parameter_has_a_gradient(build, layout, scale, share, norm_outputs):
+def test_every_parameter_has_a_gradient(tiny_msswin, layout, scale, share, norm_outputs):
     """As distributed training demands, whatever the gate decides."""
-    net = build(coarse_patch_size=scale, layout=layout, norm_outputs=norm_outputs).train()
+    net = tiny_msswin(coarse_patch_size=scale, layout=layout, norm_outputs=norm_outputs).train()
     images = torch.randn(2, 3, 64, 72)
     mask = torch.rand(2, *net.grid(images).region_shape) < share
     loss_of(net(images, fine_mask=mask)).backward()
@@ -152,8 +144,8 @@ def step(net: MSSwin, images: Tensor) -> float:
     return total.item()
 
 
-def test_a_learned_gate_trains_with_its_loss(build, layout):
-    net = build(coarse_patch_size=16, layout=layout, **LEARNED).train()
+def test_a_learned_gate_trains_with_its_loss(tiny_msswin, layout):
+    net = tiny_msswin(coarse_patch_size=16, layout=layout, **LEARNED).train()
     images = torch.randn(2, 3, 64, 64)
     torch.manual_seed(0)
     losses = []
@@ -170,8 +162,8 @@ def test_a_learned_gate_trains_with_its_loss(build, layout):
     assert log['tokens'] == 16 + 15 * 16 * log['fine_share']
 
 
-def test_a_frozen_gate_pays_no_gradient(build, layout):
-    net = build(coarse_patch_size=16, layout=layout, gate=LEARNED['gate'])
+def test_a_frozen_gate_pays_no_gradient(tiny_msswin, layout):
+    net = tiny_msswin(coarse_patch_size=16, layout=layout, gate=LEARNED['gate'])
     net.gate.requires_grad_(False)
     seen = []
     net.layers[0].blocks[0].attn.relative_position_bias_table.register_hook(seen.append)
@@ -188,8 +180,8 @@ def test_a_frozen_gate_pays_no_gradient(build, layout):
 
 
 @pytest.mark.parametrize('mask', [None, [[[1, 0], [0, 0]], [[0, 0], [0, 0]], [[1, 1], [1, 1]]]], ids=['all fine', 'mixed'])
-def test_stochastic_depth_drops_whole_images(build, layout, mask):
-    net = build(coarse_patch_size=32, layout=layout, drop_path_rate=0.8).train()
+def test_stochastic_depth_drops_whole_images(tiny_msswin, layout, mask):
+    net = tiny_msswin(coarse_patch_size=32, layout=layout, drop_path_rate=0.8).train()
     rates = [b.drop_path1.rate if isinstance(b.drop_path1, ImageDropPath) else 0 for la in net.layers for b in la.blocks]
     assert rates == pytest.approx([0.8 * i / 7 for i in range(8)])
     images = torch.randn(1, 3, 64, 64).expand(3, -1, -1, -1)
@@ -215,8 +207,10 @@ def test_stochastic_depth_drops_whole_images(build, layout, mask):
 
 
 @pytest.mark.parametrize('frozen_stages', [-1, 0, 1, 3, 4])
-def test_frozen_stages(build, frozen_stages):
-    net = build(coarse_patch_size=16, norm_outputs=True, drop_path_rate=0.2, frozen_stages=frozen_stages, **LEARNED).train()
+def test_frozen_stages(tiny_msswin, frozen_stages):
+    net = tiny_msswin(
+        coarse_patch_size=16, norm_outputs=True, drop_path_rate=0.2, frozen_stages=frozen_stages, **LEARNED
+    ).train()
     step(net, torch.randn(2, 3, 64, 64))
     for name, parameter in net.named_parameters():
         stage = next((i for i in range(4) if name.startswith((f'layers.{i}.', f'out_norms.{i}.'))), None)
@@ -230,10 +224,10 @@ def test_frozen_stages(build, frozen_stages):
     assert net.coarse_embed.training
 
 
-def test_recomputed_blocks_give_the_same(build, layout):
+def test_recomputed_blocks_give_the_same(tiny_msswin, layout):
     gradients = {}
     for with_cp in (False, True):
-        net = build(coarse_patch_size=16, layout=layout, with_cp=with_cp, drop_path_rate=0.3, **LEARNED).train()
+        net = tiny_msswin(coarse_patch_size=16, layout=layout, with_cp=with_cp, drop_path_rate=0.3, **LEARNED).train()
         torch.manual_seed(0)
         step(net, torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
         gradients[with_cp] = {name: p.grad for name, p in net.named_parameters()}
@@ -241,8 +235,8 @@ def test_recomputed_blocks_give_the_same(build, layout):
         torch.testing.assert_close(gradient, gradients[False][name], atol=1e-6, rtol=1e-4, msg=name)
 
 
-def test_mixed_precision(build, layout):
-    net = build(coarse_patch_size=16, layout=layout, drop_path_rate=0.1, norm_outputs=True, **LEARNED)
+def test_mixed_precision(tiny_msswin, layout):
+    net = tiny_msswin(coarse_patch_size=16, layout=layout, drop_path_rate=0.1, norm_outputs=True, **LEARNED)
     images = torch.randn(2, 3, 60, 52)
     with torch.no_grad():
         exact = net(images)
@@ -258,8 +252,8 @@ def test_mixed_precision(build, layout):
     assert net.gate.mlp[0].weight.grad.any()
 
 
-def test_training_after_inference_mode(build, layout):
-    net = build(coarse_patch_size=16, layout=layout, **LEARNED)
+def test_training_after_inference_mode(tiny_msswin, layout):
+    net = tiny_msswin(coarse_patch_size=16, layout=layout, **LEARNED)
     images = torch.randn(2, 3, 51, 57)  # a size that no other test has cached maps of
     with torch.inference_mode():
         net(images)

@@ -1,5 +1,6 @@
 """What every mixed-scale backbone shares: a gate that decides for each region, and what its training leaves behind."""
 
+from abc import ABC, abstractmethod
 from os import PathLike
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
 from .trace import record
 
 
-class GatedBackbone(nn.Module):
+class GatedBackbone(nn.Module, ABC):
     """Base of the mixed-scale backbones.
 
     A subclass builds its ``patch_embed`` (timm's) and then calls `_add_gate`.
@@ -75,11 +76,17 @@ class GatedBackbone(nn.Module):
         """Nothing: weights are drawn, or loaded from ``pretrained``, at construction. OpenMMLab's runner calls this."""
 
     def train(self, mode: bool = True) -> 'GatedBackbone':
-        """Set training mode."""
+        """Set training mode; frozen parts stay in evaluation mode."""
         super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
         if not mode:
             self._uncollected = None
         return self
+
+    @abstractmethod
+    def _frozen_modules(self) -> list[nn.Module]:
+        """The parts that do not train."""
 
     def _add_gate(self, gate: Any, gate_loss: Any) -> None:
         """Build the gate, or take it from the checkpoint that is named, and its loss, and check that they fit."""

@@ -83,8 +83,6 @@ class MSSwin(GatedBackbone):
         pretrained: bool | str | PathLike | None = None,
     ):
         super().__init__()
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f'drop_path_rate must lie in [0, 1), got {drop_path_rate}')
         swin = build_timm_swin(arch, img_size, drop_path_rate)
         stages = len(swin.layers)
         self.layout, self.train_layout, self.out_type = layout, train_layout or layout, out_type
@@ -142,13 +140,6 @@ class MSSwin(GatedBackbone):
             if i in self.out_indices:
                 outputs.append(self._output(i, x, coarse, stages))
         return tuple(outputs)
-
-    def train(self, mode: bool = True) -> 'MSSwin':
-        """Set training mode; frozen parts stay in evaluation mode."""
-        super().train(mode)
-        for module in self._frozen_modules():
-            module.eval()
-        return self
 
     @property
     def _entry(self) -> int:

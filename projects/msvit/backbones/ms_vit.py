@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..checkpoints import load_vit, resize_pos_embed
-from ..drop_path import ImageDropPath, announced_index
+from ..drop_path import add_drop_path, announced_index
 from ..registry import MODELS
 from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches, position_table
 from ..tokens.index import INDEX_TYPES
@@ -90,14 +90,11 @@ class MSViT(GatedBackbone):
         self.embed_dim, self.num_prefix_tokens = vit.embed_dim, vit.num_prefix_tokens
         self.native_shape = tuple(vit.patch_embed.grid_size)
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
-        self._check_options(vit, out_indices, drop_path_rate)
+        self._check_options(vit, out_indices)
         self.out_indices = tuple(sorted(index % depth for index in out_indices))
 
         self._adopt(vit)
-        for i, block in enumerate(self.blocks):
-            rate = drop_path_rate * i / max(depth - 1, 1)
-            if rate > 0:
-                block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
+        add_drop_path(self.blocks, drop_path_rate)
         self._add_gate(gate, gate_loss)
         self.register_load_state_dict_pre_hook(_fit_positions)
         self._load(pretrained, arch)
@@ -150,13 +147,6 @@ class MSViT(GatedBackbone):
         """
         for block in self.blocks:
             block.compile(**{'dynamic': True, **options})
-
-    def train(self, mode: bool = True) -> 'MSViT':
-        """Set training mode; frozen parts stay in evaluation mode."""
-        super().train(mode)
-        for module in self._frozen_modules():
-            module.eval()
-        return self
 
     def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:
         """What a classifier gets of the encoded tokens: the class token (B, C); of a distilled ViT a pair."""
@@ -218,7 +208,7 @@ class MSViT(GatedBackbone):
         for parameter in parameters:
             parameter.requires_grad_(False)
 
-    def _check_options(self, vit: VisionTransformer, out_indices: Sequence[int], drop_path_rate: float) -> None:
+    def _check_options(self, vit: VisionTransformer, out_indices: Sequence[int]) -> None:
         depth, image = len(vit.blocks), vit.patch_embed.img_size
         if any(side % self.patch_size for side in image):
             raise ValueError(f'img_size {image} is no multiple of the patch size {self.patch_size}')
@@ -237,8 +227,6 @@ class MSViT(GatedBackbone):
             raise ValueError(f"unknown pos_embed_mode {self.pos_embed_mode!r}: choose 'bilinear' or 'bicubic'")
         if not out_indices or any(not -depth <= index < depth for index in out_indices):
             raise ValueError(f'out_indices {tuple(out_indices)} must name some of the {depth} blocks')
-        if not 0 <= drop_path_rate < 1:
-            raise ValueError(f'drop_path_rate must lie in [0, 1), got {drop_path_rate}')
         if not -1 <= self.frozen_stages <= depth:
             raise ValueError(f'frozen_stages must lie in [-1, {depth}], got {self.frozen_stages}')
 

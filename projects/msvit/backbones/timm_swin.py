@@ -10,7 +10,7 @@ from timm.models.swin_transformer import PatchMerging, SwinTransformer, SwinTran
 from torch import Tensor, nn
 
 from ..attention.windows import pair_bias_table, window_attention
-from ..drop_path import ImageDropPath, announced_index
+from ..drop_path import ImageDropPath, add_drop_path, announced_index
 from ..linear import adopt_linears
 from ..tokens.cells import CellGrid, take_rows
 from ..tokens.stages import CellRows
@@ -38,7 +38,8 @@ def build_timm_swin(
         drop_path_rate: stochastic depth of the last block, linear from 0 at the first, in [0, 1).
 
     Raises:
-        ValueError: no such timm model, or one that mixed-scale tokens cannot drive; the message names the reason.
+        ValueError: no such timm model, one that mixed-scale tokens cannot drive (the message names the reason), or a rate out
+            of its range.
         TypeError: ``arch`` is neither a name nor a dict.
     """
     # not strict: timm would lay out masks for shifted windows that nobody reads
@@ -48,11 +49,7 @@ def build_timm_swin(
     swin, name = build_timm(arch, SwinTransformer, options, _OWN_OPTIONS, 'swin_*')
     _check_supported(swin, name)
     adopt_linears(swin)
-    blocks = [block for layer in swin.layers for block in layer.blocks]
-    for i, block in enumerate(blocks):
-        rate = drop_path_rate * i / max(len(blocks) - 1, 1)
-        if rate > 0:
-            block.drop_path1, block.drop_path2 = ImageDropPath(rate), ImageDropPath(rate)
+    add_drop_path([block for layer in swin.layers for block in layer.blocks], drop_path_rate)
     return swin
 
 
