@@ -22,12 +22,13 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from msvit.analysis.arguments import budget, share
+from msvit.analysis.find_images import images_in
 from msvit.analysis.read_image import read_rgb
 from msvit.analysis.scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel, resize
 from msvit.analysis.segment import ImageSegmenter, Segmentation
 from msvit.engine.launch import load_config
 
-SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp', '.gif', '.ppm', '.pgm'}
 KINDS = ('seg', 'labels', 'scales', 'panel')
 
 
@@ -53,11 +54,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('images', type=Path, help='an image, or a folder that is searched with all below it')
     parser.add_argument('--out-dir', type=Path, required=True, help='folder for the pictures')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write the figures of the table to this file too')
-    parser.add_argument('--threshold', type=_share, metavar='T', help='fine where the gate says more than this, in [0, 1]')
+    parser.add_argument('--threshold', type=share, metavar='T', help='fine where the gate says more than this, in [0, 1]')
     parser.add_argument(
-        '--budget', type=_budget, metavar='B', help='most fine regions of an input: a number (40) or a share (0.25)'
+        '--budget', type=budget, metavar='B', help='most fine regions of an input: a number (40) or a share (0.25)'
     )
-    parser.add_argument('--opacity', type=_share, default=0.7, help='of the class colours, in [0, 1]; 1 hides the image')
+    parser.add_argument('--opacity', type=share, default=0.7, help='of the class colours, in [0, 1]; 1 hides the image')
     parser.add_argument('--device', default=get_device(), help='cpu, cuda, cuda:1... (default: %(default)s)')
     parser.add_argument('--overwrite', action='store_true', help='replace files that are there already')
     parser.set_defaults(cfg_options=None, launcher='none', local_rank=0, work_dir=None)
@@ -84,13 +85,7 @@ def plan_outputs(images: Path, out_dir: Path) -> dict[Path, Path]:
         raise FileNotFoundError(f'there is no image or folder {images}')
     if out_dir.resolve() == images.resolve():
         raise ValueError(f'--out-dir {out_dir} is the folder of the images: name another one')
-    files = sorted(
-        path
-        for path in images.rglob('*')
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.resolve().is_relative_to(out_dir.resolve())
-    )
-    if not files:
-        raise FileNotFoundError(f'{images} holds no image ({", ".join(sorted(SUFFIXES))})')
+    files = images_in(images, leave_out=lambda path: path.is_relative_to(out_dir.resolve()))
     stems = [path.with_suffix('') for path in files]
     plan = {
         path: out_dir / (path if stems.count(stem) > 1 else stem).relative_to(images)
@@ -204,20 +199,6 @@ def main(argv: list[str] | None = None) -> None:
         args.out.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
     if not figures:
         raise SystemExit(1)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'must lie in [0, 1], got {text}')
-    return value
-
-
-def _budget(text: str) -> int | float:
-    """A whole number of regions, or a share where there is a decimal point."""
-    if not text.isdigit():
-        return _share(text)
-    return int(text)
 
 
 if __name__ == '__main__':

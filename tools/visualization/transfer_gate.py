@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
+from msvit.analysis.arguments import budget, positive, share
 from msvit.analysis.find_images import find_images
 from msvit.analysis.read_image import read_rgb
 from msvit.analysis.run_gate import read_run_gate
@@ -54,16 +55,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('images', type=Path, nargs='+', help='images, and folders that are searched with all below them')
     parser.add_argument('--picture', type=Path, metavar='FILE.png', required=True, help='picture to write')
     parser.add_argument('--out', type=Path, metavar='FILE.json', help='write the figures of the table to this file too')
-    parser.add_argument('--size', type=_positive, default=512, help='shorter side of the input (default: %(default)s)')
-    parser.add_argument('--threshold', type=_share, metavar='T', help='fine where the gate says more than this, in [0, 1]')
+    parser.add_argument('--size', type=positive, default=512, help='shorter side of the input (default: %(default)s)')
+    parser.add_argument('--threshold', type=share, metavar='T', help='fine where the gate says more than this, in [0, 1]')
     parser.add_argument(
-        '--budget', type=_budget, metavar='B', help='most fine regions of an image: a number (40) or a share (0.25)'
+        '--budget', type=budget, metavar='B', help='most fine regions of an image: a number (40) or a share (0.25)'
     )
     parser.add_argument('--config', help='config of the training, for a training checkpoint: normalisation and settings')
     parser.add_argument('--mean', type=float, nargs='+', help='of the pixels in training, 0..255, where no file tells it')
     parser.add_argument('--std', type=float, nargs='+', help='of the pixels in training, 0..255, where no file tells it')
-    parser.add_argument('--patch-size', type=_positive, help='of the fine tokens to draw (default: half a region)')
-    parser.add_argument('--per-picture', type=_positive, default=12, help='images on one picture (default: %(default)s)')
+    parser.add_argument('--patch-size', type=positive, help='of the fine tokens to draw (default: half a region)')
+    parser.add_argument('--per-picture', type=positive, default=12, help='images on one picture (default: %(default)s)')
     parser.add_argument('--overwrite', action='store_true', help='replace files that are there already')
     parser.set_defaults(cfg_options=None, launcher='none', local_rank=0, work_dir=None)
     args = parser.parse_args(argv)
@@ -161,7 +162,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     try:
         mine = {path.resolve() for path in (args.picture, *args.picture.parent.glob(f'{args.picture.stem}_*.png'))}
-        files = find_images(args.images, leave_out=mine)
+        files = find_images(args.images, leave_out=mine.__contains__)
         pages = [number_of(args.picture, number + 1) for number in range(-(-len(files) // args.per_picture))]
         there = [path for path in (*pages, *([args.out] if args.out else [])) if path.exists()]
         if there and not args.overwrite:
@@ -190,24 +191,6 @@ def main(argv: list[str] | None = None) -> None:
         args.out.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
     if not figures:
         raise SystemExit(1)
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'must be a whole number from 1 on, got {text}')
-    return int(text)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'must lie in [0, 1], got {text}')
-    return value
-
-
-def _budget(text: str) -> int | float:
-    """A whole number of regions, or a share where there is a decimal point."""
-    return int(text) if text.isdigit() else _share(text)
 
 
 if __name__ == '__main__':
