@@ -42,6 +42,7 @@ setup(
         'rich',
         'tqdm',
         'filelock',
+        'shtab',  # shell completion
         'tensorboard',  # a back end of the configs' visualizer
         'scikit-learn',  # the digits of DigitScenes
         'scikit-image',  # its photographs
@@ -61,5 +62,6 @@ setup(
         ],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff'],
     },
+    entry_points={'console_scripts': ['msvit = msvit.cli:main']},
     zip_safe=False,
 )

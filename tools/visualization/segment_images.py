@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from msvit.analysis.arguments import budget, share
 from msvit.analysis.find_images import images_in
 from msvit.analysis.read_image import read_rgb
 from msvit.analysis.scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel, resize
 from msvit.analysis.segment import ImageSegmenter, Segmentation
+from msvit.cli.arguments import budget, share
 from msvit.engine.launch import load_config
 
 KINDS = ('seg', 'labels', 'scales', 'panel')

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 from tqdm import tqdm
 
-from msvit.analysis.arguments import budget, positive, share
 from msvit.analysis.find_images import find_images
 from msvit.analysis.read_image import read_rgb
 from msvit.analysis.run_gate import read_run_gate
 from msvit.analysis.transfer import apply_gate, draw_gated, sheet
 from msvit.checkpoints import load_gate, read_gate_normalization
+from msvit.cli.arguments import budget, positive, share
 from msvit.engine.launch import load_config
 from msvit.gates import MLPGate, Normalization
 

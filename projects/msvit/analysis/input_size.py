@@ -72,7 +72,7 @@ def _checked_transforms(cfg: Config, old: int) -> list[tuple[dict, tuple[str, ..
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         if dataset is None:
             continue
-        transforms = [item for pipeline in _pipelines(dataset) for item in _sized_transforms(pipeline)]
+        transforms = [item for pipeline in _pipelines(dataset) for item in sized_transforms(pipeline)]
         if not transforms:
             raise ValueError(
                 f'no transform of {split}_dataloader determines the size of its images, which come at their own: to train at '
@@ -83,7 +83,7 @@ def _checked_transforms(cfg: Config, old: int) -> list[tuple[dict, tuple[str, ..
         found += transforms
     for name, value in cfg.items():
         if name.endswith('_pipeline'):
-            found += _sized_transforms(value)
+            found += sized_transforms(value)
     return list({id(transform): (transform, keys) for transform, keys in found}.values())
 
 
@@ -113,16 +113,16 @@ def _pipelines(dataset: Any) -> Iterator[list]:
             yield from _pipelines(item)
 
 
-def _sized_transforms(pipeline: Any) -> Iterator[tuple[dict, tuple[str, ...]]]:
-    """The transforms of a pipeline that hold a size, also within transforms that choose or repeat others."""
+def sized_transforms(pipeline: Any) -> Iterator[tuple[dict, tuple[str, ...]]]:
+    """The transforms of a pipeline that hold a size, with its keys, also within transforms that choose or repeat others."""
     if isinstance(pipeline, (list, tuple)):
         for item in pipeline:
-            yield from _sized_transforms(item)
+            yield from sized_transforms(item)
     elif isinstance(pipeline, dict):
         keys = _SIZES.get(class_name(pipeline), ())
         if keys and pipeline.get(keys[0]) is not None:
             yield pipeline, keys
-        yield from _sized_transforms(pipeline.get('transforms'))
+        yield from sized_transforms(pipeline.get('transforms'))
 
 
 def class_name(part: dict) -> str:

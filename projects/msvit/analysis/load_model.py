@@ -30,17 +30,26 @@ def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
         FileNotFoundError: there is no such checkpoint.
         CheckpointError: it cannot be read, or does not fit the model.
     """
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
-    settings = deepcopy(cfg.model)
-    settings.pop('init_cfg', None)
     weights = read_checkpoint(checkpoint)
-    forget_pretrained(settings, weights)
-    model = MODELS.build({**settings, 'train_cfg': None})
+    model = _build(cfg, weights)
     try:
         model.load_state_dict(weights)
     except RuntimeError as error:
         raise CheckpointError(f'{checkpoint} does not fit the model of the config. {error}') from error
-    return model.eval()
+    return model
+
+
+def build_model(cfg: Config) -> nn.Module:
+    """Build a config's model with random weights, in evaluation mode, on the CPU; as `load_model`."""
+    return _build(cfg, None)
+
+
+def _build(cfg: Config, weights: dict[str, Tensor] | None) -> nn.Module:
+    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    settings = deepcopy(cfg.model)
+    settings.pop('init_cfg', None)
+    forget_pretrained(settings, weights)
+    return MODELS.build({**settings, 'train_cfg': None}).eval()
 
 
 def forget_pretrained(model: dict, trained: str | Path | dict[str, Tensor] | None = None, prefix: str = '') -> None:

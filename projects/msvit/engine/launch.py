@@ -54,19 +54,34 @@ def load_config(args: argparse.Namespace) -> Config:
         FileNotFoundError: there is no such config.
         ValueError: it is not of a kind that mmengine reads, or a launcher is asked for on a machine without GPUs.
     """
-    path = Path(args.config)
+    if args.launcher != 'none' and get_device() == 'cpu':
+        raise ValueError(f'--launcher {args.launcher} needs GPUs, and there is none: run this tool alone, without a launcher.')
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = read_config(args.config, args.cfg_options)
+    cfg.launcher = args.launcher
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    return cfg
+
+
+def read_config(path: str | Path, options: dict | None = None) -> Config:
+    """Read a config file.
+
+    Args:
+        path: of the file.
+        options: settings that replace its own, as ``--cfg-options`` gives them.
+
+    Raises:
+        FileNotFoundError: there is no such config.
+        ValueError: it is not of a kind that mmengine reads.
+    """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
     if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
         raise ValueError(f'{path} is no config: a .py, .json or .yaml file is needed.')
-    if args.launcher != 'none' and get_device() == 'cpu':
-        raise ValueError(f'--launcher {args.launcher} needs GPUs, and there is none: run this tool alone, without a launcher.')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = Config.fromfile(str(path))
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
-    cfg.launcher = args.launcher
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / path.stem)
+    if options:
+        cfg.merge_from_dict(options)
     return cfg
 
 

@@ -8,14 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..style import COLOURS, INK, LINES, MARKERS, dress, save_figure
 from .results import Summary
 
-# Okabe and Ito's colours, which colour-blind eyes can tell apart; black is left to the baselines, yellow is lost on white.
-COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
-MARKERS = ('o', 's', '^', 'D', 'v', 'P')
 BASELINE_MARKERS = ('*', 'X', 'p', 'h')
-LINES = ('-', (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
-INK, PALE = '#333333', '#DDDDDD'
 MARKER_SIZES = (5.5, 10.5)  # points, of the least and the largest g*
 NAMES = {'accuracy/top1': 'top-1 accuracy (%)', 'accuracy/top5': 'top-5 accuracy (%)', 'mIoU': 'mIoU (%)'}
 
@@ -41,7 +37,8 @@ def draw(summaries: Sequence[Summary], metric: str, path: Path, title: str = '')
     figure = Figure(figsize=(6.4, 4.4), dpi=200)
     axes = figure.add_subplot()
     blocks = _draw_lines(axes, mixed, sizes), _draw_baselines(axes, baselines, sizes), _target_entries(mixed)
-    _dress(axes, metric, title)
+    dress(axes, 'GMACs per image (backbone, mean)', NAMES.get(metric, metric), title)
+    axes.margins(0.07)
     done, planned = (sum(getattr(summary, key) for summary in summaries) for key in ('done', 'planned'))
     if done < planned:
         axes.set_title(f'{done} of {planned} trainings finished', loc='right', fontsize=8.5, color=INK, style='italic')
@@ -49,9 +46,7 @@ def draw(summaries: Sequence[Summary], metric: str, path: Path, title: str = '')
     entries = [entry for block in blocks if block for entry in (gap, *block)][1:]
     place = dict(loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
     axes.legend(handles=entries, fontsize=9, labelcolor=INK, handlelength=3.2, **place)
-    part = path.with_name(f'.{path.name}')
-    figure.savefig(part, format='png', bbox_inches='tight', pad_inches=0.15)
-    part.replace(path)
+    save_figure(figure, path)
 
 
 def _draw_lines(axes: Axes, summaries: list[Summary], sizes: list) -> list[Line2D]:
@@ -103,19 +98,6 @@ def _target_entries(summaries: list[Summary]) -> list[Line2D]:
     targets = _targets(summaries)
     style = dict(linestyle='none', marker='o', color='#999999', markeredgecolor='white', markeredgewidth=0.6)
     return [Line2D([], [], markersize=_marker_size(g, targets), label=f'g* = {g:g}', **style) for g in targets]
-
-
-def _dress(axes: Axes, metric: str, title: str) -> None:
-    """Axes with units, a quiet grid."""
-    axes.set_xlabel('GMACs per image (backbone, mean)', color=INK)
-    axes.set_ylabel(NAMES.get(metric, metric), color=INK)
-    axes.set_title(title, loc='left', fontsize=10, color=INK)
-    axes.grid(color=PALE, linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[['top', 'right']].set_visible(False)
-    axes.spines[['left', 'bottom']].set_color(INK)
-    axes.tick_params(colors=INK)
-    axes.margins(0.07)
 
 
 def _marker_size(target: float | None, targets: list[float]) -> float:

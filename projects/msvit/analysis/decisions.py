@@ -1,0 +1,42 @@
+"""Decisions that are made up: inputs of the size that a config names, and masks with a wanted number of tokens."""
+
+import torch
+from torch import Tensor
+
+from ..backbones.gated import GatedBackbone
+from .model import AnalysedModel
+
+
+def native_inputs(model: AnalysedModel, batch: int = 1, seed: int = 0) -> Tensor:
+    """Noise (batch, 3, H, W) of the size that the backbone's position embeddings are laid out for."""
+    height, width = model.backbone.patch_embed.img_size
+    noise = torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    return noise.to(model.device)
+
+
+def mask_of_tokens(backbone: GatedBackbone, images: Tensor, tokens: int, seed: int = 0) -> Tensor:
+    """Random decisions with which every image has a wanted number of tokens, or the next one that there is.
+
+    Args:
+        backbone: whose grid counts.
+        images: (B, 3, H, W).
+        tokens: of each image, without prefix tokens.
+        seed: of the draw.
+
+    Returns:
+        (B, Hc, Wc) bool.
+
+    Raises:
+        ValueError: fewer tokens than the image has regions, or more than it has fine cells.
+    """
+    grid = backbone.grid(images)
+    if not grid.num_coarse <= tokens <= grid.num_fine:
+        raise ValueError(
+            f'{tokens} tokens are not to be had: an input of {images.shape[-2]}x{images.shape[-1]} pixels has '
+            f'{grid.num_coarse} (every region coarse) to {grid.num_fine} (every region fine)'
+        )
+    share = (tokens - grid.num_coarse) / max(grid.num_fine - grid.num_coarse, 1)
+    order = (
+        torch.rand(len(images), grid.num_coarse, generator=torch.Generator().manual_seed(seed)).argsort(dim=1).argsort(dim=1)
+    )
+    return (order < round(share * grid.num_coarse)).reshape(len(images), *grid.region_shape).to(images.device)

@@ -1,0 +1,128 @@
+"""A config's model under analysis: built, with or without trained weights, and shown images."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from ..backbones.gated import GatedBackbone
+from ..gates import BaseGate, GateOutput
+from .load_model import build_model, load_model
+
+
+class AnalysedModel:
+    """A classifier or segmentor with a mixed-scale backbone, in evaluation mode.
+
+    Args:
+        cfg: of mmpretrain or mmseg, as its ``default_scope`` says.
+        checkpoint: file, address or ``msvit://`` name of the whole model's weights, read without running code. None: random
+            weights, for what does not depend on them.
+        device: e.g. ``'cpu'``, ``'cuda'``.
+        threshold: replaces the gate's, in [0, 1]; None keeps it.
+        budget: replaces the gate's: at most so many fine regions (int) or such a share of them (float); None keeps it.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        CheckpointError: the checkpoint cannot be read or does not fit the model.
+        ValueError: the model has no mixed-scale backbone, or its gate knows no threshold and budget.
+    """
+
+    def __init__(
+        self,
+        cfg: Config,
+        checkpoint: str | Path | None = None,
+        device: str | torch.device = 'cpu',
+        threshold: float | None = None,
+        budget: int | float | None = None,
+    ):
+        model = build_model(cfg) if checkpoint is None else load_model(cfg, checkpoint)
+        self.cfg, self.model, self.device = cfg, model.to(device), torch.device(device)
+        backbone = next((module for module in model.modules() if isinstance(module, GatedBackbone)), None)
+        if backbone is None:
+            raise ValueError(
+                'the model of this config has no backbone of msvit. A plain ViT or Swin can be built as one, with the same '
+                "weights: type='msvit.MSViT' or 'msvit.MSSwin' without a gate"
+            )
+        self.backbone: GatedBackbone = backbone
+        self._set_gate(threshold=threshold, budget=budget)
+
+    @property
+    def segments(self) -> bool:
+        """Whether the model labels pixels, not images."""
+        return hasattr(self.model, 'decode_head')
+
+    @property
+    def num_classes(self) -> int:
+        return self.model.decode_head.num_classes if self.segments else self.model.head.num_classes
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Class scores before softmax, (B, classes) or (B, classes, h, w) in the resolution of the head.
+
+        Args:
+            inputs: (B, 3, H, W), normalised as the data preprocessor does.
+        """
+        return self.model(inputs, mode='tensor')
+
+    @torch.inference_mode()
+    def predict(self, inputs: Tensor) -> np.ndarray:
+        """What the model says of one network input, as its own test does (sliding windows included).
+
+        Args:
+            inputs: (1, 3, H, W), normalised as the data preprocessor does.
+
+        Returns:
+            Class indices (H, W) of a segmentor, probabilities (classes,) of a classifier.
+        """
+        (result,) = self.model(inputs, mode='predict')
+        return (result.pred_sem_seg.data[0].int() if self.segments else result.pred_score.float()).cpu().numpy()
+
+    def _set_gate(self, **settings: float | None) -> None:
+        gate = self.backbone.gate
+        for name, value in settings.items():
+            if value is None:
+                continue
+            if not hasattr(gate, name):
+                kind = 'no gate' if gate is None else f'a {type(gate).__name__}'
+                raise ValueError(f'{name} cannot be set: the model has {kind}, which does not know it')
+            setattr(gate, name, value)
+
+
+@contextmanager
+def all_fine(backbone: GatedBackbone) -> Iterator[nn.Module]:
+    """Every region fine within this context, and no gate that costs: the dense model of the same weights."""
+    gate, backbone.gate = backbone.gate, None
+    try:
+        yield backbone
+    finally:
+        backbone.gate = gate
+
+
+@contextmanager
+def overruled(backbone: GatedBackbone, fine_mask: Tensor) -> Iterator[nn.Module]:
+    """The same decisions for every input within this context; the gate still runs, and costs what it costs.
+
+    Args:
+        backbone: of any model; whole inputs of one size must come, no sliding windows.
+        fine_mask: (B, Hc, Wc) bool.
+    """
+    gate = backbone.gate
+    backbone.gate = _OverruledGate(gate, fine_mask, backbone.coarse_patch_size)
+    try:
+        yield backbone
+    finally:
+        backbone.gate = gate
+
+
+class _OverruledGate(BaseGate):
+    def __init__(self, gate: BaseGate | None, fine_mask: Tensor, coarse_patch_size: int):
+        super().__init__(coarse_patch_size)
+        self.gate, self.fine_mask = gate, fine_mask
+
+    def forward(self, images: Tensor) -> GateOutput:
+        if self.gate is not None:
+            self.gate(images)
+        return GateOutput(self.fine_mask.to(images.dtype), self.fine_mask)

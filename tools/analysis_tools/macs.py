@@ -1,0 +1,8 @@
+"""``msvit macs`` from a clone of the project."""
+
+import sys
+
+from msvit.cli import main
+
+if __name__ == '__main__':
+    sys.exit(main(['macs', *sys.argv[1:]]))
