@@ -99,7 +99,8 @@ def test_a_pipeline_that_cannot_be_resumed_exactly_is_told(toy_config, tmp_path,
         (['nowhere.py'], 'There is no config nowhere.py'),
         (['{config}', '--resume', 'nowhere.pth'], 'There is no checkpoint nowhere.pth'),
         pytest.param(['{config}', '--amp'], '--amp needs a CUDA GPU', marks=NO_GPU),
-        pytest.param(['{config}', '--launcher', 'pytorch'], '--launcher pytorch needs GPUs', marks=NO_GPU),
+        pytest.param(['{config}', '--launcher', 'slurm'], '--launcher slurm needs GPUs', marks=NO_GPU),
+        (['{config}', '--launcher', 'pytorch'], '--launcher pytorch is for processes that torchrun starts'),
     ],
 )
 def test_user_mistakes_are_named_before_anything_starts(toy_config, run_tool, capfd, arguments, message):

@@ -16,6 +16,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from msvit.engine.consistency_hook import ConsistencyHook
+from msvit.engine.cpu_processes import join_cpu_processes
 from msvit.engine.safe_load import install_safe_loading
 
 # Modules whose errors speak to the user.
@@ -52,10 +53,15 @@ def load_config(args: argparse.Namespace) -> Config:
 
     Raises:
         FileNotFoundError: there is no such config.
-        ValueError: it is not of a kind that mmengine reads, or a launcher is asked for on a machine without GPUs.
+        ValueError: it is not of a kind that mmengine reads, or the launcher cannot be right.
     """
-    if args.launcher != 'none' and get_device() == 'cpu':
-        raise ValueError(f'--launcher {args.launcher} needs GPUs, and there is none: run this tool alone, without a launcher.')
+    if args.launcher in ('slurm', 'mpi') and get_device() == 'cpu':
+        raise ValueError(
+            f'--launcher {args.launcher} needs GPUs, and there is none: start processes on CPUs by torchrun, with --launcher '
+            'pytorch, or run this tool alone.'
+        )
+    if args.launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise ValueError('--launcher pytorch is for processes that torchrun starts: see tools/dist_train.sh.')
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
@@ -149,6 +155,7 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
             the gate, keeps its initial values, and mmengine lists it.
     """
     install_safe_loading()
+    join_cpu_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(ConsistencyHook())
     if whole_checkpoint:
