@@ -137,7 +137,11 @@ class MSViT(GatedBackbone):
 
     def forward_tokens(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
         """The tokens after the encoder and its final norm; arguments as in `forward`."""
-        return self._encode(self.tokenize(images, fine_mask), (len(self.blocks) - 1,))[0]
+        return self.encode(self.tokenize(images, fine_mask))
+
+    def encode(self, tokens: MixedTokens) -> MixedTokens:
+        """The blocks and the final norm alone, for tokens of `tokenize`."""
+        return self._encode(tokens, (len(self.blocks) - 1,))[0]
 
     def compile_blocks(self, **options: Any) -> None:
         """Compile the transformer blocks in place, once for all token counts; for GPUs, whose launches cost time at batch 1.

@@ -1,0 +1,145 @@
+"""Measure time: against the number of tokens (Figure 10), or over real images (the latencies of Tables 3 and 4).
+
+  msvit latency configs/msvit_s16_224x224_in1k.py                         from all coarse to all fine, random weights
+  msvit latency configs/msseg_s16_512x512_ade20k.py --tokens 684 586 552  beside the paper's Table 4
+  msvit latency CONFIG --batch-sizes 1 8 --picture latency.png
+  msvit latency CONFIG CHECKPOINT                                         images of the test set, as its gate decides
+  msvit latency CONFIG CHECKPOINT --images photos --picture latency.png
+
+"Dense" is the same model with every region fine and no gate. All runs take turns in one process, after a warm-up, so that a
+busy machine disturbs all alike: compare ratios, milliseconds differ from machine to machine. Against tokens the gate runs, but
+random decisions overrule it. One network input is timed, normalised image in, class scores out, without sliding windows.
+"""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.table import Table
+
+from ...analysis.latency import describe_machine, short
+from ...analysis.latency.drawing import draw_images, draw_tokens
+from ...analysis.latency.images import time_images
+from ...analysis.latency.tokens import TokenLatency, set_precision, spaced_tokens, time_tokens
+from ...analysis.model import AnalysedModel
+from ...analysis.spread import Spread
+from ..arguments import add_images, add_model, add_output, load, positive, samples_of
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
+
+ROUNDS = dict(tokens=15, images=5)
+MARGINS = ('p5', 'p25', 'p75', 'p95')
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_model(parser, checkpoint='optional')
+    add_images(parser, count=50)
+    group = parser.add_argument_group('measurement')
+    group.add_argument(
+        '--tokens',
+        type=positive,
+        nargs='+',
+        metavar='N',
+        help="tokens of an input of the config's size (default without a checkpoint: all coarse to all fine)",
+    )
+    group.add_argument(
+        '--batch-sizes', type=positive, nargs='+', metavar='B', help='images of a batch, against tokens (default: 1)'
+    )
+    group.add_argument(
+        '--rounds',
+        type=positive,
+        metavar='N',
+        help=f'timed calls (default: {ROUNDS["tokens"]} against tokens, {ROUNDS["images"]} of every image)',
+    )
+    group.add_argument(
+        '--dtype',
+        choices=['float32', 'bfloat16', 'float16'],
+        default='float32',
+        help='of weights and images (default: %(default)s)',
+    )
+    group.add_argument('--threads', type=positive, metavar='N', help="of the processor (default: torch's choice)")
+    group.add_argument('--seed', type=int, default=0, help='of random decisions and weights (default: %(default)s)')
+    add_output(parser, picture='draw time against tokens')
+
+
+def run(args: Namespace) -> None:
+    refuse_overwriting(args)
+    against_tokens = bool(args.tokens) or not (args.checkpoint or args.images)
+    if args.tokens and args.images:
+        raise ValueError('--tokens times random decisions: leave out --images')
+    if args.images and not args.checkpoint:
+        raise ValueError('a gate with random weights decides nothing worth timing: name a checkpoint, or leave out --images')
+    if args.batch_sizes and not against_tokens:
+        raise ValueError('images are timed one at a time: leave out --batch-sizes, or name --tokens')
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    model = load(args)
+    set_precision(model, getattr(torch, args.dtype))
+    (_time_tokens if against_tokens else _time_images)(args, model)
+
+
+def _time_tokens(args: Namespace, model: AnalysedModel) -> None:
+    tokens, rounds = args.tokens or spaced_tokens(model), args.rounds or ROUNDS['tokens']
+    groups = time_tokens(model, tokens, args.batch_sizes or [1], rounds, args.seed)
+    parts = list(groups[0][0].seconds)
+    columns = [column for part in parts for column in (part, 'faster')]
+    table = Table('', 'batch', 'tokens', *columns, *map(_percentile, MARGINS), title=_title(args, 'Median ms per image'))
+    for dense, mixed in groups:
+        table.add_row('dense', *_cells(dense, dense))
+        for point in mixed:
+            table.add_row('mixed', *_cells(point, dense))
+    show(table)
+    blocks = 'transformer blocks alone' if 'blocks' in parts else 'left out, for patches are merged between them'
+    say(f'blocks: {blocks}; backbone: with gate and embedding; model: with its head, percentiles at the right')
+    if args.picture:
+        draw_tokens(groups, args.picture, Path(args.config).stem)
+    figures = [
+        dict(dense=_figures(dense, dense), mixed=[_figures(point, dense) for point in mixed]) for dense, mixed in groups
+    ]
+    write_json(args.out, dict(about=_about(args, rounds), per_batch=figures))
+
+
+def _time_images(args: Namespace, model: AnalysedModel) -> None:
+    samples, rounds = samples_of(args, model), args.rounds or ROUNDS['images']
+    images = time_images(model, progress(samples, 'read'), rounds)
+    report_left_out(samples.left_out, len(images))
+    rows = {
+        'dense, ms': [1000 * image.dense for image in images],
+        'mixed, ms': [1000 * image.mixed for image in images],
+        'times faster': [image.faster for image in images],
+        'tokens, dense': [image.dense_tokens for image in images],
+        'tokens, mixed': [image.tokens for image in images],
+    }
+    spreads = {name: Spread.of(values) for name, values in rows.items()}
+    table = Table('', 'mean', 'std', '5 %', '25 %', 'median', '75 %', '95 %', title=_title(args, f'{len(images)} images'))
+    for name, spread in spreads.items():
+        figures = (spread.mean, spread.std, spread.p5, spread.p25, spread.median, spread.p75, spread.p95)
+        table.add_row(name, *map(short, figures))
+    show(table)
+    if args.picture:
+        draw_images(images, args.picture, Path(args.config).stem)
+    each = [{**asdict(image), 'faster': image.faster} for image in images]
+    write_json(args.out, dict(about=_about(args, rounds), spread=spreads, seconds=each, left_out=samples.left_out))
+
+
+def _cells(point: TokenLatency, dense: TokenLatency) -> list[str]:
+    medians = [cell for part in point.seconds for cell in (short(point.ms(part)), f'{point.faster(part, dense):.2f}')]
+    return [str(point.batch), str(point.tokens), *medians, *(short(point.ms('model', name)) for name in MARGINS)]
+
+
+def _figures(point: TokenLatency, dense: TokenLatency) -> dict[str, Any]:
+    return {**asdict(point), 'faster': {part: point.faster(part, dense) for part in point.seconds}}
+
+
+def _percentile(name: str) -> str:
+    return f'{name[1:]} %'
+
+
+def _title(args: Namespace, what: str) -> str:
+    return f'{what}, {Path(args.config).stem}, {describe_machine(args.device)}, {args.dtype}'
+
+
+def _about(args: Namespace, rounds: int) -> dict[str, Any]:
+    return {**about(args), 'rounds': rounds, 'machine': describe_machine(args.device)}

@@ -1,0 +1,57 @@
+"""Measure what mixed-scale tokens gain on this machine: one table of ratios, each from runs that take turns.
+
+  msvit speed                                        everything, under 5 minutes on two CPU cores
+  msvit speed --groups vit segmenter --rounds 30
+  msvit speed --device cuda --dtype bfloat16 --out work_dirs/speed_gpu.json
+
+Weights are random: time does not depend on what a model learned.
+"""
+
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+
+import torch
+from rich.table import Table
+
+from ...analysis.latency import describe_machine
+from ...analysis.speed import GROUPS, Row, Setting
+from ..arguments import add_output, device, positive
+from ..output import about, refuse_overwriting, show, write_json
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument('--groups', nargs='+', choices=GROUPS, default=list(GROUPS), help='what to measure (default: all)')
+    parser.add_argument(
+        '--rounds',
+        type=positive,
+        default=11,
+        help='timed calls of each, half as many of slow ones (default: %(default)s)',
+    )
+    parser.add_argument('--device', type=device, default='cpu', help='cpu or cuda (default: cpu)')
+    parser.add_argument(
+        '--dtype',
+        choices=['float32', 'bfloat16', 'float16'],
+        default='float32',
+        help='of weights and images (default: float32)',
+    )
+    add_output(parser)
+
+
+def run(args: Namespace) -> None:
+    refuse_overwriting(args)
+    torch.manual_seed(0)
+    setting = Setting(args.device, getattr(torch, args.dtype), args.rounds)
+    rows = [row for group in args.groups for row in GROUPS[group](setting)]
+    machine = describe_machine(args.device)
+    show(_table(rows, f'{machine}, torch {torch.__version__}, {args.dtype}'))
+    figures = [{**asdict(row), 'speedup': row.speedup} for row in rows]
+    write_json(args.out, dict(about={**about(args), 'machine': machine}, rows=figures))
+
+
+def _table(rows: list[Row], title: str) -> Table:
+    """The table of ratios."""
+    table = Table('what', 'against', 'times faster', 'asked for', 'times fewer MACs', 'note', title=title)
+    for row in rows:
+        asked, macs = ('' if value is None else f'{value:.2f}' for value in (row.asked, row.macs))
+        table.add_row(row.name, row.baseline, f'{row.speedup:.2f}', asked, macs, row.note)
+    return table

@@ -1,0 +1,37 @@
+"""``msvit compare``."""
+
+import json
+
+import pytest
+from mmengine.config import Config
+
+from msvit.analysis.load_model import load_model
+from msvit.checkpoints import CheckpointError
+from msvit.cli import main
+
+
+def test_two_models_take_turns(trained, tmp_path, capsys):
+    out = tmp_path / 'speed.json'
+    pairs = ['--first', *trained('seg'), '--second', *trained('msseg')]
+    arguments = [*pairs, '--images', '2', '--rounds', '1', '--out', str(out)]
+    main(['compare', *arguments])
+    figures = json.loads(out.read_text())
+    assert figures['images'] == 2
+    assert figures['speedup'] == pytest.approx(figures['seconds_per_image'][0] / figures['seconds_per_image'][1])
+    assert figures['about']['second'] == pairs[-2:]
+    assert 'msseg_tiny' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match='speed.json exists: give --overwrite'):
+        main(['compare', *arguments])
+
+
+def test_settings_are_for_both(trained):
+    options = ['--cfg-options', 'test_dataloader.dataset.data_root=nowhere']
+    with pytest.raises(SystemExit, match='nowhere'):
+        main(['compare', '--first', *trained('seg'), '--second', *trained('msseg'), *options])
+
+
+def test_weights_of_another_model_are_refused(trained):
+    config, _ = trained('msseg')
+    _, checkpoint = trained('seg')
+    with pytest.raises(CheckpointError, match='does not fit the model of the config'):
+        load_model(Config.fromfile(config), checkpoint)
