@@ -30,7 +30,7 @@ setup(
     python_requires='>=3.10',
     package_dir={'': 'projects'},
     packages=find_packages('projects', include=['msvit', 'msvit.*']),
-    package_data={'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md']},
+    package_data={'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2']},
     install_requires=[
         'torch>=2.6',  # weights_only loading with a list of allowed classes
         'torchvision',
@@ -39,6 +39,7 @@ setup(
         'numpy',
         'scipy',  # the Beta distribution of a gate loss
         'matplotlib',
+        'jinja2',  # the HTML report
         'rich',
         'tqdm',
         'filelock',
@@ -60,6 +61,8 @@ setup(
             'ftfy',
             'regex',
         ],
+        # Beside onedl; mmcv must then be built with its operators: see the Makefile.
+        'det': ['onedl-mmdetection>=3.5.1'],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff'],
     },
     entry_points={'console_scripts': ['msvit = msvit.cli:main']},

@@ -48,6 +48,8 @@ def _build(cfg: Config, weights: dict[str, Tensor] | None) -> nn.Module:
     init_default_scope(cfg.get('default_scope', 'mmseg'))
     settings = deepcopy(cfg.model)
     settings.pop('init_cfg', None)
+    if cfg.get('data_preprocessor'):
+        settings.setdefault('data_preprocessor', cfg.data_preprocessor)  # as mmengine's runner does
     forget_pretrained(settings, weights)
     return MODELS.build({**settings, 'train_cfg': None}).eval()
 

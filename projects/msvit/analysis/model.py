@@ -80,6 +80,21 @@ class AnalysedModel:
         (result,) = self.model(inputs, mode='predict')
         return (result.pred_sem_seg.data[0].int() if self.segments else result.pred_score.float()).cpu().numpy()
 
+    @torch.inference_mode()
+    def decide(self, inputs: Tensor, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        """What the gate says of one whole network input.
+
+        Args:
+            inputs: (1, 3, H, W), normalised as the data preprocessor does.
+            shape: (height, width) of the image in it, in pixels, without padding.
+
+        Returns:
+            p_fine (Hc, Wc) float and fine_mask (Hc, Wc) bool of the regions that cover the image.
+        """
+        rows, columns = (-(-side // self.backbone.coarse_patch_size) for side in shape)
+        p_fine, fine_mask = (part[0, :rows, :columns].cpu().numpy() for part in self.backbone.decide(inputs))
+        return p_fine, fine_mask
+
     def _set_gate(self, **settings: float | None) -> None:
         gate = self.backbone.gate
         for name, value in settings.items():

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS
 from torch import Tensor
 
+from .input_limit import check_input
 from .input_size import class_name, sized_transforms
 from .model import AnalysedModel
 from .read_image import read_rgb
@@ -55,7 +58,7 @@ class FileSamples:
     left_out: list[dict[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._read = _Reader(self.model)
+        self._pipeline = InputPipeline(self.model)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -64,19 +67,18 @@ class FileSamples:
         for file in self.files:
             try:
                 image = read_rgb(file)
-                small = _shrunk(image, self.max_side)
-                sample = self._read(small, str(file))
+                small = shrunk(image, self.max_side)
+                shown, inputs = _prepared(self.model, self._pipeline(small))
             except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
                 self.left_out.append(dict(file=str(file), reason=str(error) or type(error).__name__))
                 continue
-            if small is not image:
-                note = '{1}x{0}, shrunk to {3}x{2}'.format(*image.shape[:2], *small.shape[:2])
-                sample = Sample(sample.name, sample.image, sample.inputs, note=note)
-            yield sample
+            yield Sample(str(file), shown, inputs, note=shrinking_note(image, small))
 
 
 class DatasetSamples:
     """Images of the test set of a model's config, evenly drawn.
+
+    Iterate once: images that are too large to run are named in ``left_out`` as they are met.
 
     Args:
         model: that will see them.
@@ -87,7 +89,8 @@ class DatasetSamples:
     """
 
     def __init__(self, model: AnalysedModel, count: int | None = None):
-        self._model, self.left_out = model, []
+        self._model = model
+        self.left_out: list[dict[str, str]] = []
         self.dataset = DATASETS.build(model.cfg.test_dataloader.dataset)
         total = len(self.dataset)
         self._chosen = np.linspace(0, total - 1, min(count or total, total)).round().astype(int).tolist()
@@ -98,51 +101,126 @@ class DatasetSamples:
     def __iter__(self) -> Iterator[Sample]:
         for index in self._chosen:
             data = self.dataset[index]
-            image, inputs = _prepared(self._model, data)
+            try:
+                image, inputs = _prepared(self._model, data)
+            except ValueError as error:
+                self.left_out.append(dict(file=str(index), reason=str(error)))
+                continue
             yield Sample(str(index), image, inputs, _label(data['data_samples'], image.shape[:2]))
 
 
-class _Reader:
-    """The test pipeline of a config, for images that are in memory."""
+class InputPipeline:
+    """The test pipeline of a model's config, for images that are in memory.
+
+    Where a classifier's pipeline resizes nothing, as for data sets of small images of one size, the middle of the image is
+    brought to the size that the backbone is made for: a photograph is not.
+
+    Args:
+        model: whose config is meant.
+    """
 
     def __init__(self, model: AnalysedModel):
-        self._model = model
         steps = list(model.cfg.test_dataloader.dataset.pipeline)
-        loads = bool(steps) and class_name(steps[0]).startswith('LoadImage')
-        # files come as OpenCV reads them; pipelines that load nothing get arrays in the order of the network
-        pixels = find_pixel_format(model.cfg)
-        self._bgr = loads or bool(pixels and pixels.to_rgb)
-        steps = [step for step in steps[loads:] if class_name(step) != 'LoadAnnotations']
+        self._bgr = _gives_bgr(model)
+        steps = [step for step in steps[_loads(steps) :] if class_name(step) != 'LoadAnnotations']
         size = model.cfg.model.backbone.get('img_size')
         if not model.segments and isinstance(size, int) and not any(sized_transforms(steps)):
-            # a data set of equal small images needs no resizing, a photograph does
-            steps = [dict(type='ResizeEdge', scale=size), dict(type='CenterCrop', crop_size=size), *steps]
-        self._pipeline = Compose(steps)
+            # Pillow, because it averages over all pixels: OpenCV's shrinking skips most of a photograph's
+            smooth = dict(backend='pillow', interpolation='bilinear')
+            steps = [dict(type='ResizeEdge', scale=size, **smooth), dict(type='CenterCrop', crop_size=size), *steps]
+        self._steps = Compose(steps)
 
-    def __call__(self, image: np.ndarray, name: str) -> Sample:
+    def __call__(self, image: np.ndarray) -> dict[str, Any]:
+        """Run an (H, W, 3) uint8 RGB image through the pipeline.
+
+        Returns:
+            ``inputs`` (3, H', W') and ``data_samples``, as a data set gives them.
+
+        Raises:
+            ValueError: a step cannot be done, such as shrinking a strip of pixels to nothing.
+        """
         array = np.ascontiguousarray(image[..., ::-1] if self._bgr else image)
         shape = array.shape[:2]
-        data = self._pipeline(
-            dict(img=array, img_path=name, img_shape=shape, ori_shape=shape, height=shape[0], width=shape[1])
-        )
-        return Sample(name, *_prepared(self._model, data))
+        try:
+            return self._steps(dict(img=array, img_path='', img_shape=shape, ori_shape=shape, height=shape[0], width=shape[1]))
+        except (cv2.error, ZeroDivisionError) as error:
+            raise ValueError(f'the test pipeline cannot take {shape[0]}x{shape[1]} pixels: {error}') from error
+
+
+def inputs_for(model: AnalysedModel, sample: Sample, source: AnalysedModel) -> Tensor:
+    """A sample of one model as another one wants its pixels: at the same size, in its own normalisation.
+
+    Args:
+        model: that will see it.
+        sample: of ``source``.
+        source: whose test pipeline made it.
+
+    Returns:
+        (1, 3, H', W').
+
+    Raises:
+        ValueError: the model's config does not tell how pixels are normalised.
+    """
+    pixels = find_pixel_format(model.cfg)
+    if (pixels, _wants_bgr(model)) == (find_pixel_format(source.cfg), _wants_bgr(source)):
+        return sample.inputs
+    if pixels is None:
+        raise ValueError('the second config does not tell how pixels are normalised: mean and std in model.data_preprocessor')
+    mean, std = (torch.tensor(values) for values in pixels.normalization)
+    image = torch.from_numpy(np.ascontiguousarray(sample.image[..., ::-1] if _wants_bgr(model) else sample.image))
+    padding = [here - there for here, there in zip(sample.inputs.shape[2:], image.shape, strict=False)]
+    return F.pad(((image - mean) / std).permute(2, 0, 1)[None], (0, padding[1], 0, padding[0])).to(model.device)
+
+
+def shrunk(image: np.ndarray, max_side: int) -> np.ndarray:
+    """An (H, W, 3) uint8 image, smaller if a side is longer than so many pixels."""
+    scale = max_side / max(image.shape[:2])
+    return image if scale >= 1 else resize(image, tuple(max(1, round(side * scale)) for side in image.shape[:2]))
+
+
+def shrinking_note(image: np.ndarray, small: np.ndarray) -> str:
+    """What `shrunk` did, width first, for the report."""
+    return '' if small is image else '{1}x{0} shrunk to {3}x{2}'.format(*image.shape[:2], *small.shape[:2])
 
 
 def _prepared(model: AnalysedModel, data: dict[str, Any]) -> tuple[np.ndarray, Tensor]:
-    """What the pipeline gave as RGB, and as the input of the network."""
+    """What a pipeline gave as RGB, and as the input of the network."""
     with torch.inference_mode():
-        inputs = model.model.data_preprocessor(pseudo_collate([data]), False)['inputs']
-    image = data['inputs'].permute(1, 2, 0).numpy()
+        inputs = model.model.data_preprocessor(pseudo_collate([data]), False)['inputs'].to(model.device)
+    check_input(model, inputs)
+    return _shown(model, data['inputs'], inputs), inputs
+
+
+def _shown(model: AnalysedModel, given: Tensor, inputs: Tensor) -> np.ndarray:
+    """What a pipeline gave, (3, H, W), as (H, W, 3) uint8 RGB, wherever it is normalised."""
     pixels = find_pixel_format(model.cfg)
-    return np.ascontiguousarray(image[..., ::-1] if pixels and pixels.to_rgb else image), inputs.to(model.device)
+    image, bgr = given.permute(1, 2, 0), _gives_bgr(model)
+    if pixels:
+        mean, std = (torch.tensor(values) for values in pixels.normalization)
+        seen = inputs[0, :, : given.shape[1], : given.shape[2]].permute(1, 2, 0).cpu()
+        image, bgr = (seen * std + mean).round().clamp(0, 255), _wants_bgr(model)
+    image = image.byte().numpy()
+    return np.ascontiguousarray(image[..., ::-1] if bgr else image)
+
+
+def _loads(steps: Sequence[dict]) -> bool:
+    """Whether a pipeline begins with reading a file, which comes as BGR; others are given arrays."""
+    return bool(steps) and class_name(steps[0]).startswith('LoadImage')
+
+
+def _gives_bgr(model: AnalysedModel) -> bool:
+    """Whether images are BGR before they are normalised."""
+    pixels = find_pixel_format(model.cfg)
+    return _loads(model.cfg.test_dataloader.dataset.pipeline) or bool(pixels and pixels.to_rgb)
+
+
+def _wants_bgr(model: AnalysedModel) -> bool:
+    """Whether they still are behind it: whether the network was trained on BGR."""
+    pixels = find_pixel_format(model.cfg)
+    return _gives_bgr(model) and not (pixels and pixels.to_rgb)
 
 
 def _label(sample: Any, shape: tuple[int, int]) -> int | np.ndarray | None:
     if 'gt_sem_seg' in sample:
         return resize(sample.gt_sem_seg.data[0].byte().numpy(), shape)
     return int(sample.gt_label) if 'gt_label' in sample else None
-
-
-def _shrunk(image: np.ndarray, max_side: int) -> np.ndarray:
-    scale = max_side / max(image.shape[:2])
-    return image if scale >= 1 else resize(image, tuple(max(1, round(side * scale)) for side in image.shape[:2]))

@@ -1,6 +1,6 @@
 """Pictures of what a mixed-scale model sees and says: scale maps, segmentations, and panels of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 MIN_SIDE, MAX_SIDE = 512, 768  # pixels: what is comfortable to look at
 LUMINANCE = np.array([0.299, 0.587, 0.114])
+BAND = 256  # rows
 GAP, FONT_SIZES = 12, range(20, 8, -1)  # pixels
 
 
@@ -48,15 +49,19 @@ def draw_scale_map(
     image = enlarge(image)
     regions = [_cell_of_pixel(*sizes, coarse_patch_size) for sizes in zip(image.shape, (height, width), strict=False)]
     cells = [_cell_of_pixel(*sizes, patch_size) for sizes in zip(image.shape, (height, width), strict=False)]
-    fine = fine_mask[np.ix_(*regions)][..., None]
-    coarse_tokens = _mosaic(image, *regions)
-    picture = np.where(fine, image, coarse_tokens)
-
+    coarse_tokens, fine_tokens = _Mosaic(image, *regions), _Mosaic(image, *cells)
     thickness = max(1, round(image.shape[1] / width * patch_size / 24))
-    strength = np.maximum(0.5 * _lines(*regions, thickness), 0.4 * _lines(*cells, thickness) * fine)
-    bright = np.where(fine, _mosaic(image, *cells), coarse_tokens) @ LUMINANCE > 140
-    ink = np.where(bright, 0, 255)[..., None]
-    return _to_uint8(picture + strength * (ink - picture))
+    coarse_lines, fine_lines = _lines(*regions, thickness), _lines(*cells, thickness)
+    drawn = np.empty_like(image)
+    for band in _bands(image):
+        fine = fine_mask[np.ix_(regions[0][band], regions[1])][..., None]
+        coarse = coarse_tokens[band]
+        picture = np.where(fine, image[band], coarse)
+        strength = np.maximum(0.5 * coarse_lines[band], 0.4 * fine_lines[band] * fine)
+        bright = np.where(fine, fine_tokens[band], coarse) @ LUMINANCE > 140
+        ink = np.where(bright, 0, 255)[..., None]
+        drawn[band] = _to_uint8(picture + strength * (ink - picture))
+    return drawn
 
 
 def draw_segmentation(
@@ -87,8 +92,11 @@ def draw_segmentation(
     labels = np.where(valid, labels, 0)
     if labels.min() < 0 or labels.max() >= len(palette):
         raise ValueError(f'labels lie in {labels.min()}..{labels.max()}, but the palette has {len(palette)} colours')
-    grey = (image @ LUMINANCE)[..., None]
-    return _to_uint8(grey + opacity * valid[..., None] * (palette[labels] - grey))
+    drawn = np.empty_like(image)
+    for band in _bands(image):
+        grey = (image[band] @ LUMINANCE)[..., None]
+        drawn[band] = _to_uint8(grey + opacity * valid[band, :, None] * (palette[labels[band]] - grey))
+    return drawn
 
 
 def panel(pictures: Sequence[np.ndarray], titles: Sequence[str]) -> np.ndarray:
@@ -162,14 +170,24 @@ def _starts(cell_of_pixel: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.diff(cell_of_pixel, prepend=-1))
 
 
-def _mosaic(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Each cell in its mean colour, (H, W, 3) float."""
-    for axis, cell_of_pixel in enumerate((rows, columns)):
-        starts = _starts(cell_of_pixel)
-        sizes = np.diff(starts, append=len(cell_of_pixel))
-        means = np.add.reduceat(image, starts, axis=axis, dtype=float) / np.expand_dims(sizes, (1 - axis, 2))
-        image = means.repeat(sizes, axis=axis)
-    return image
+class _Mosaic:
+    """Each cell in its mean colour; rows of it are (rows, W, 3) float."""
+
+    def __init__(self, image: np.ndarray, rows: np.ndarray, columns: np.ndarray):
+        for axis, cell_of_pixel in enumerate((rows, columns)):
+            starts = _starts(cell_of_pixel)
+            sizes = np.diff(starts, append=len(cell_of_pixel))
+            image = np.add.reduceat(image, starts, axis=axis, dtype=float) / np.expand_dims(sizes, (1 - axis, 2))
+        self._means = image
+        self._places = [np.diff(cell_of_pixel, prepend=-1).astype(bool).cumsum() - 1 for cell_of_pixel in (rows, columns)]
+
+    def __getitem__(self, band: slice) -> np.ndarray:
+        return self._means[np.ix_(self._places[0][band], self._places[1])]
+
+
+def _bands(image: np.ndarray) -> Iterator[slice]:
+    """Rows that are drawn at once: the numbers behind a photograph of 48 megapixels would take gigabytes."""
+    return (slice(start, start + BAND) for start in range(0, len(image), BAND))
 
 
 def _lines(rows: np.ndarray, columns: np.ndarray, thickness: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..tokens import pad_to_multiple
 from .scale_map import GAP, draw_scale_map, panel, resize
 
 MAX_ASPECT = 4  # of the input: a strip of pixels must not become a band of gigabytes
-MIN_REGION = 20  # pixels of a region on the picture, below which lines would hide it
+MIN_REGION, MIN_CELL = 20, 6  # pixels of a region and of a fine patch on the picture, below which lines would hide it
 FADE = 0.7
 INK, TICKS = (40, 40, 40), (0.0, 0.25, 0.5, 0.75, 1.0)
 # From black to pale yellow, lightness growing evenly: reads in greyscale and with colour-blind eyes.
@@ -75,16 +75,36 @@ def draw_gated(gated: GatedImage, coarse_patch_size: int, patch_size: int, name:
     seen = gated.image.shape[:2]
     scale = min(shape[0] / seen[0], shape[1] / seen[1])
     shown = resize(gated.image, tuple(max(1, round(side * scale)) for side in seen))
-    if coarse_patch_size * scale >= MIN_REGION:
-        scales = draw_scale_map(shown, gated.fine_mask, patch_size, coarse_patch_size, seen)
-    else:
-        scales = fade_coarse(shown, gated.fine_mask, seen, coarse_patch_size)
     pictures = {
         name: shown,
-        f'{gated.fine_mask.mean():.0%} of regions fine': scales,
+        f'{gated.fine_mask.mean():.0%} of regions fine': draw_scales(
+            shown, gated.fine_mask, seen, coarse_patch_size, patch_size
+        ),
         'p_fine': heat_map(gated.p_fine, seen, coarse_patch_size, shown.shape[:2]),
     }
     return panel([resize(picture, shown.shape[:2]) for picture in pictures.values()], list(pictures))
+
+
+def draw_scales(
+    shown: np.ndarray, fine_mask: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, patch_size: int
+) -> np.ndarray:
+    """A scale map, or what `fade_coarse` shows where regions are small on the picture.
+
+    Args:
+        shown: (H, W, 3) uint8 RGB.
+        fine_mask: (Hc, Wc) bool.
+        seen: (height, width) of the network's input in pixels.
+        coarse_patch_size: in pixels of the input.
+        patch_size: of fine tokens, in the same pixels.
+
+    Returns:
+        (H', W', 3) uint8 RGB, larger than ``shown`` where that is small.
+    """
+    zoom = shown.shape[1] / seen[1]
+    if coarse_patch_size * zoom < MIN_REGION:
+        return fade_coarse(shown, fine_mask, seen, coarse_patch_size)
+    lines = patch_size if patch_size * zoom >= MIN_CELL else coarse_patch_size
+    return draw_scale_map(shown, fine_mask, lines, coarse_patch_size, seen)
 
 
 def fade_coarse(image: np.ndarray, fine_mask: np.ndarray, seen: tuple[int, int], coarse_patch_size: int) -> np.ndarray:
@@ -137,13 +157,29 @@ def sheet(panels: Sequence[np.ndarray], columns: int, threshold: float) -> np.nd
     rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
     widths = [max(row[i].shape[1] for row in rows if i < len(row)) for i in range(min(columns, len(panels)))]
     heights = [max(one.shape[0] for one in row) for row in rows]
-    legend = _colour_scale(threshold)
+    legend = colour_scale(threshold)
     picture = Image.new('RGB', (max(sum(widths), legend.width), sum(heights) + legend.height), 'white')
     for i, row in enumerate(rows):
         for j, one in enumerate(row):
             picture.paste(Image.fromarray(one), (sum(widths[:j]), sum(heights[:i])))
     picture.paste(legend, (0, sum(heights)))
     return np.asarray(picture)
+
+
+def colour_scale(threshold: float | None = None) -> Image.Image:
+    """The colours of p_fine from 0 to 1, with the threshold marked where there is one."""
+    font = ImageFont.load_default(14)
+    left, length, thickness = GAP + 60, 400, 16
+    picture = Image.new('RGB', (left + length + 40, thickness + 40), 'white')
+    pen = ImageDraw.Draw(picture)
+    pen.text((GAP, thickness), 'p_fine', fill=INK, font=font, anchor='ls')
+    picture.paste(Image.fromarray(COLOURS[None]).resize((length, thickness)), (left, 2))
+    for tick in TICKS:
+        pen.text((left + tick * length, thickness + 8), f'{tick:g}', fill=INK, font=font, anchor='mt')
+    if threshold is not None:
+        x = left + threshold * length
+        pen.polygon([(x, thickness - 6), (x - 6, thickness + 4), (x + 6, thickness + 4)], fill='white', outline='black')
+    return picture
 
 
 def _spread(regions: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, shown: tuple[int, int]) -> np.ndarray:
@@ -153,17 +189,3 @@ def _spread(regions: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, 
         for pixels, of in zip(shown, seen, strict=True)
     ]
     return regions[np.ix_(*cells)]
-
-
-def _colour_scale(threshold: float) -> Image.Image:
-    font = ImageFont.load_default(14)
-    left, length, thickness = GAP + 60, 400, 16
-    picture = Image.new('RGB', (left + length + 40, thickness + 40), 'white')
-    pen = ImageDraw.Draw(picture)
-    pen.text((GAP, thickness), 'p_fine', fill=INK, font=font, anchor='ls')
-    picture.paste(Image.fromarray(COLOURS[None]).resize((length, thickness)), (left, 2))
-    for tick in TICKS:
-        pen.text((left + tick * length, thickness + 8), f'{tick:g}', fill=INK, font=font, anchor='mt')
-    x = left + threshold * length
-    pen.polygon([(x, thickness - 6), (x - 6, thickness + 4), (x + 6, thickness + 4)], fill='white', outline='black')
-    return picture

@@ -2,7 +2,7 @@
 
 from .errors import CheckpointError
 from .gate import load_gate, read_gate_normalization, save_gate
-from .io import read_checkpoint, save_weights
+from .io import read_checkpoint, read_dataset_meta, save_weights
 from .keys import detect_origin, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
 from .load import LoadReport, load_classifier, load_segmenter_head, load_vit
 from .resize import fit_positions, resize_pos_embed
@@ -20,6 +20,7 @@ __all__ = [
     'load_swin',
     'load_vit',
     'read_checkpoint',
+    'read_dataset_meta',
     'read_gate_normalization',
     'resize_pos_embed',
     'save_gate',

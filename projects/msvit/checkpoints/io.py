@@ -1,6 +1,7 @@
 """Read weights without running code that a file may carry; write them so that they come back bit for bit."""
 
 import hashlib
+import json
 import os
 import pickle
 import re
@@ -75,7 +76,31 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f'a checkpoint is named by a path or an address, got {type(path).__name__}')
     file = local_file(str(path))
-    return _strip_wrappers(_unwrap(read_file(file, [(_Unread, name) for name in _TRAINING_STATE]), file))
+    return _strip_wrappers(_unwrap(_read(file), file))
+
+
+def read_dataset_meta(path: str | os.PathLike) -> dict[str, Any]:
+    """What a training checkpoint of mmengine, or a published file, says of its data set.
+
+    Args:
+        path: as `read_checkpoint` takes it.
+
+    Returns:
+        E.g. ``classes`` and ``palette``; nothing of other files.
+
+    Raises:
+        FileNotFoundError: No such file.
+        CheckpointError: as `read_checkpoint`.
+    """
+    if text := read_metadata(path).get('dataset_meta'):
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise CheckpointError(f'the metadata of {path} makes no sense: {error}') from error
+    content = _read(local_file(str(path)))
+    meta = content.get('meta') if isinstance(content, dict) else None
+    meta = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    return meta if isinstance(meta, dict) else {}
 
 
 def local_file(path: str) -> Path:
@@ -201,6 +226,10 @@ def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') 
         raise _unreadable(file, error) from error
     except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
         raise _unreadable(file, error) from error
+
+
+def _read(file: Path) -> object:
+    return read_file(file, [(_Unread, name) for name in _TRAINING_STATE])
 
 
 def _unreadable(file: Path, error: Exception) -> CheckpointError:

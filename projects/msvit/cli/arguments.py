@@ -5,11 +5,13 @@ from pathlib import Path
 
 import torch
 from mmengine.config import DictAction
+from mmengine.device import get_device
 
 from ..analysis.find_images import find_images
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import DatasetSamples, FileSamples
 from ..engine.launch import read_config
+from .pages import own_pages
 
 
 def positive(text: str) -> int:
@@ -67,7 +69,7 @@ def add_model(parser: ArgumentParser, checkpoint: str | None = 'required') -> No
         '--budget', type=budget, metavar='B', help='most fine regions of an image: a number (40) or a share (0.25)'
     )
     group.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='settings of the config')
-    group.add_argument('--device', type=device, default='cpu', help='cpu, cuda, cuda:1... (default: cpu)')
+    group.add_argument('--device', type=device, default=get_device(), help='cpu, cuda, cuda:1... (default: %(default)s)')
 
 
 def add_images(parser: ArgumentParser, count: int) -> None:
@@ -112,7 +114,8 @@ def samples_of(args: Namespace, model: AnalysedModel) -> FileSamples | DatasetSa
         FileNotFoundError: there is no such file or folder, a folder has no image, or the test set is not there.
     """
     if args.images:
-        return FileSamples(model, evenly(find_images(args.images), args.num_images), args.max_side)
+        files = find_images(args.images, leave_out=own_pages(getattr(args, 'picture', None)))
+        return FileSamples(model, evenly(files, args.num_images), args.max_side)
     return DatasetSamples(model, args.num_images or args.default_count)
 
 

@@ -1,4 +1,4 @@
-"""tools/visualization/segment_images.py: pictures and figures of every image that can be read, and a word on the others."""
+"""``msvit segment``: pictures and figures of every image that can be read, and a word on the others."""
 
 import json
 from pathlib import Path
@@ -11,6 +11,8 @@ from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 from PIL import Image
+
+from msvit.cli import main
 
 KINDS = ('labels', 'panel', 'scales', 'seg')
 CONFIG = """
@@ -79,13 +81,13 @@ SIZES = {name: (40, 56) for name in ('rgb', 'grey', 'rgba', 'palette', 'deep')} 
 
 
 @pytest.fixture
-def segment(config, checkpoint, images, tmp_path, run_tool):
-    """A function that runs the tool on the images, with more arguments, and returns what the JSON file holds."""
+def segment(config, checkpoint, images, tmp_path):
+    """A function that runs the command on the images, with more arguments, and returns what the JSON file holds."""
 
     def run(*arguments, source=images, out='out') -> dict:
         figures = tmp_path / 'figures' / f'{out}.json'
         options = ('--out-dir', tmp_path / out, '--out', figures, '--device', 'cpu')
-        run_tool('visualization/segment_images.py', config, checkpoint, source, *options, *arguments)
+        assert main(['segment', *map(str, (config, checkpoint, source, *options, *arguments))]) == 0
         return json.loads(figures.read_text())
 
     return run
@@ -178,9 +180,29 @@ def test_unreadable_files_are_left_out_and_named(segment, images, capsys):
     assert '7 images segmented, 2 left out' in capsys.readouterr().out
 
 
+def test_long_images_are_shrunk_and_labelled_at_their_own_size(segment, images, config, tmp_path):
+    config.write_text(CONFIG.replace("dict(type='Resize', scale=(48, 48), keep_ratio=True),", ''))
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (20, 3000, 3), dtype=np.uint8)).save(images / 'long.png')
+    (default,) = segment(source=images / 'long.png')['images']
+    assert default['note'] == '3000x20 shrunk to 2048x14' and default['dense_tokens'] == 256 * 2
+    (short,) = segment('--max-side', 300, '--overwrite', source=images / 'long.png')['images']
+    assert short['note'] == '3000x20 shrunk to 300x2' and short['dense_tokens'] == 38
+    assert Image.open(tmp_path / 'out' / 'long_labels.png').size == (3000, 20)
+    assert segment('--overwrite', source=images / 'rgb.jpg')['images'][0]['note'] == ''
+
+
+def test_what_takes_a_cpu_many_minutes_is_left_out_with_the_remedy(segment, config, monkeypatch):
+    config.write_text(CONFIG.replace("dict(type='Resize', scale=(48, 48), keep_ratio=True),", ''))
+    monkeypatch.setattr('msvit.analysis.input_limit.MAX_MACS', 1e5)
+    figures = segment()
+    assert [Path(one['file']).name for one in figures['images']] == ['tiny.png']
+    assert 'tokens and 0 TMACs in one run' in figures['left_out'][0]['reason']
+    assert '--max-side' in figures['left_out'][0]['reason'] and 'sliding windows' in figures['left_out'][0]['reason']
+
+
 def test_nothing_readable_is_a_failure_with_a_report(segment, tmp_path):
     (tmp_path / 'lonely.png').write_text('no image')
-    with pytest.raises(SystemExit, match='1'):
+    with pytest.raises(SystemExit, match='error: no image is left'):
         segment(source=tmp_path / 'lonely.png')
     assert len(json.loads((tmp_path / 'figures' / 'out.json').read_text())['left_out']) == 1
 
@@ -197,6 +219,7 @@ def test_images_of_one_name_and_pictures_of_earlier_runs(segment, images, tmp_pa
 def test_files_are_overwritten_only_on_demand(segment, images, tmp_path):
     segment(source=images / 'grey.png')
     before = (tmp_path / 'out' / 'grey_seg.png').read_bytes()
+    (tmp_path / 'figures' / 'out.json').unlink()
     with pytest.raises(SystemExit, match='grey_seg.png exists, and 3 more: give --overwrite'):
         segment('--opacity', 0.1)
     assert (tmp_path / 'out' / 'grey_seg.png').read_bytes() == before

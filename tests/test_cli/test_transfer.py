@@ -1,4 +1,4 @@
-"""tools/visualization/transfer_gate.py: a gate on images of every kind, drawn and counted."""
+"""``msvit transfer``: a gate on images of every kind, drawn and counted."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from msvit.checkpoints import save_gate
+from msvit.cli import main
 from msvit.gates import MLPGate, Normalization
 
 CONFIG = """
@@ -57,13 +58,13 @@ def images(tmp_path) -> Path:
 
 
 @pytest.fixture
-def transfer(file, images, tmp_path, run_tool):
-    """A function that runs the tool with more arguments and returns what the JSON file holds."""
+def transfer(file, images, tmp_path):
+    """A function that runs the command with more arguments and returns what the JSON file holds."""
 
     def run(*arguments, gate=file, places=(images,), picture=tmp_path / 'out' / 'transfer.png') -> dict:
         out = tmp_path / 'figures' / 'transfer.json'
         options = ('--picture', picture, '--out', out, '--size', 32, *arguments)
-        run_tool('visualization/transfer_gate.py', gate, *places, *options)
+        assert main(['transfer', *map(str, (gate, *places, *options))]) == 0
         return json.loads(out.read_text())
 
     return run
@@ -116,7 +117,7 @@ def test_unreadable_files_are_named_and_left_out(transfer, images, capsys):
 
 def test_nothing_readable_is_a_failure_with_a_report(transfer, tmp_path):
     (tmp_path / 'lonely.png').write_text('no image')
-    with pytest.raises(SystemExit, match='1'):
+    with pytest.raises(SystemExit, match='error: no image is left'):
         transfer(places=[tmp_path / 'lonely.png'])
     content = json.loads((tmp_path / 'figures' / 'transfer.json').read_text())
     assert len(content['left_out']) == 1 and content['summary']['images'] == 0
@@ -132,7 +133,7 @@ def test_many_images_go_on_several_pictures_which_are_no_input(transfer, images)
 
 def test_files_are_overwritten_only_on_demand(transfer):
     transfer()
-    with pytest.raises(SystemExit, match='transfer.png exists: give --overwrite'):
+    with pytest.raises(SystemExit, match='transfer.json exists, and 1 more: give --overwrite'):
         transfer()
 
 

@@ -1,0 +1,177 @@
+"""Segment images, and show at which scale each region was read.
+
+  msvit segment CONFIG CHECKPOINT photos --out-dir segmented --out segmented/figures.json
+
+For every image NAME four PNG files are written, in the folders that the images lie in:
+  NAME_seg.png     class colours over the image, at its own size
+  NAME_labels.png  class indices, at its own size
+  NAME_scales.png  its coarse and fine tokens; small images are enlarged by a whole number, the zoom in the JSON file
+  NAME_panel.png   image, scale map and segmentation side by side, to look at
+
+Images longer than --max-side are segmented smaller, and their labels enlarged to the image's own size.
+"""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.markup import escape
+from rich.table import Table
+
+from ...analysis.find_images import images_in
+from ...analysis.read_image import read_rgb
+from ...analysis.scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel, resize
+from ...analysis.segment import ImageSegmenter, Segmentation
+from ..arguments import add_model, add_output, load, positive, share
+from ..output import about, progress, refuse_overwriting, report_left_out, show, write_json
+
+KINDS = ('seg', 'labels', 'scales', 'panel')
+LeftOut = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is written about one image; tokens and GMACs as in `Cost`, ``fine_share`` in [0, 1] of its regions."""
+
+    file: str
+    width: int
+    height: int
+    zoom: int
+    inputs: int
+    tokens: int
+    dense_tokens: int
+    fine_share: float
+    gmacs: float
+    note: str
+
+    @classmethod
+    def of(cls, path: Path, image: np.ndarray, result: Segmentation) -> 'Figures':
+        height, width = image.shape[:2]
+        cost = result.cost
+        share_of_fine = float(result.fine_mask.mean())
+        counts = (cost.inputs, cost.tokens, cost.dense_tokens, share_of_fine, cost.gmacs)
+        return cls(str(path), width, height, display_zoom(height, width), *counts, result.note)
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    add_model(parser)
+    parser.add_argument('images', type=Path, help='an image, or a folder that is searched with all below it')
+    parser.add_argument(
+        '--max-side',
+        type=positive,
+        default=2048,
+        metavar='PIXELS',
+        help='longer images are shrunk to it before the test pipeline of the config (default: %(default)s)',
+    )
+    parser.add_argument('--out-dir', type=Path, required=True, help='folder for the pictures')
+    parser.add_argument('--opacity', type=share, default=0.7, help='of the class colours, in [0, 1]; 1 hides the image')
+    add_output(parser)
+
+
+def run(args: Namespace) -> None:
+    plan = plan_outputs(args.images, args.out_dir)
+    refuse_overwriting(args, *(file for base in plan.values() for file in outputs_of(base).values()))
+    segmenter = ImageSegmenter(load(args), args.max_side)
+    figures, left_out = segment_all(segmenter, plan, args.opacity)
+    if figures:
+        show(_table(figures, len(left_out)))
+    settings = dict(config=args.config, checkpoint=args.checkpoint, threshold=args.threshold, budget=args.budget)
+    results = dict(images=[asdict(one) for one in figures], summary=summarise(figures), left_out=left_out)
+    write_json(args.out, dict(about=about(args), **settings, **results))
+    report_left_out(left_out, len(figures))
+
+
+def plan_outputs(images: Path, out_dir: Path) -> dict[Path, Path]:
+    """Where the results of each image go: its path to the path that ``_seg.png`` and the others are appended to.
+
+    Images of one name but different suffixes keep the suffix. What lies in ``out_dir`` is no input.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder, or no image in it.
+        ValueError: results would lie among the images, or two images would share one name.
+    """
+    if images.is_file():
+        return {images: out_dir / images.stem}
+    if not images.is_dir():
+        raise FileNotFoundError(f'there is no image or folder {images}')
+    if out_dir.resolve() == images.resolve():
+        raise ValueError(f'--out-dir {out_dir} is the folder of the images: name another one')
+    files = images_in(images, leave_out=lambda path: path.is_relative_to(out_dir.resolve()))
+    stems = [path.with_suffix('') for path in files]
+    plan = {
+        path: out_dir / (path if stems.count(stem) > 1 else stem).relative_to(images)
+        for path, stem in zip(files, stems, strict=True)
+    }
+    if len(set(plan.values())) < len(plan):
+        raise ValueError(f'two images in {images} would get results of one name: rename those like a.png beside a.png.jpg')
+    return plan
+
+
+def outputs_of(base: Path) -> dict[str, Path]:
+    """The files of one image by kind."""
+    return {kind: base.with_name(f'{base.name}_{kind}.png') for kind in KINDS}
+
+
+def write_pictures(image: np.ndarray, result: Segmentation, segmenter: ImageSegmenter, base: Path, opacity: float) -> None:
+    """Write the four files of one image."""
+    backbone = segmenter.model.backbone
+    sizes = backbone.patch_size, backbone.coarse_patch_size, result.input_shape
+    shown = fit_to_display(image)
+    shown_labels = resize(result.labels, shown.shape[:2])
+    pictures = {
+        'image': shown,
+        f'scales: {result.cost.tokens} of {result.cost.dense_tokens} tokens': draw_scale_map(shown, result.fine_mask, *sizes),
+        'segmentation': draw_segmentation(shown, shown_labels, segmenter.palette, opacity=opacity),
+    }
+    label_type = np.uint8 if len(segmenter.palette) <= 256 else np.uint16
+    drawn = {
+        'seg': draw_segmentation(image, result.labels, segmenter.palette, ignore_index=-1, opacity=opacity),
+        'labels': result.labels.astype(label_type),
+        'scales': draw_scale_map(image, result.fine_mask, *sizes),
+        'panel': panel(list(pictures.values()), list(pictures)),
+    }
+    base.parent.mkdir(parents=True, exist_ok=True)
+    for kind, file in outputs_of(base).items():
+        Image.fromarray(drawn[kind]).save(file)
+
+
+def segment_all(segmenter: ImageSegmenter, plan: dict[Path, Path], opacity: float) -> tuple[list[Figures], LeftOut]:
+    """Segment all images of the plan; returns their figures, and file and reason of those that were left out."""
+    figures, left_out = [], []
+    for path, base in progress(plan.items(), 'segment'):
+        try:
+            image = read_rgb(path)
+            result = segmenter(image)
+            write_pictures(image, result, segmenter, base, opacity)
+        except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory for a huge image
+            left_out.append(dict(file=str(path), reason=str(error) or type(error).__name__))
+            continue
+        figures.append(Figures.of(path, image, result))
+    return figures, left_out
+
+
+def summarise(figures: Sequence[Figures]) -> dict[str, float | None]:
+    """Totals over all images, and the mean share of fine regions."""
+    totals = {name: sum(getattr(one, name) for one in figures) for name in ('inputs', 'tokens', 'dense_tokens', 'gmacs')}
+    mean_share = sum(one.fine_share for one in figures) / len(figures) if figures else None
+    return {'images': len(figures), **totals, 'mean_fine_share': mean_share}
+
+
+def _table(figures: Sequence[Figures], left_out: int) -> Table:
+    summary = summarise(figures)
+    table = Table(show_footer=True, title=f'{len(figures)} images segmented, {left_out} left out')
+    table.add_column('image', f'{len(figures)} images', overflow='fold')
+    table.add_column('size', justify='right')
+    table.add_column('tokens', str(summary['tokens']), justify='right')
+    table.add_column('all fine', str(summary['dense_tokens']), justify='right')
+    table.add_column('fine regions', f'mean {summary["mean_fine_share"]:.0%}', justify='right')
+    table.add_column('GMACs', f'{summary["gmacs"]:.3f}', justify='right')
+    for one in figures:
+        size = one.note or f'{one.width}x{one.height}'
+        table.add_row(
+            escape(one.file), size, str(one.tokens), str(one.dense_tokens), f'{one.fine_share:.0%}', f'{one.gmacs:.3f}'
+        )
+    return table
