@@ -1,0 +1,8 @@
+"""``msvit shifts`` from a clone of the project."""
+
+import sys
+
+from msvit.cli import main
+
+if __name__ == '__main__':
+    sys.exit(main(['shifts', *sys.argv[1:]]))
