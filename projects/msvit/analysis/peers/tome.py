@@ -54,11 +54,22 @@ class ToMe(nn.Module):
         Returns:
             (B, N', C): prefix tokens first, then patch tokens in no order of the grid.
         """
+        vit = self.vit
+        return self.encode(vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images)))))[0]
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Run the blocks and the final norm.
+
+        Args:
+            x: (B, N, C) embedded tokens, prefix tokens first.
+
+        Returns:
+            The tokens that are left (B, N', C), and the patches that each stands for (B, N'), 1 for prefix tokens.
+        """
         vit, size = self.vit, None
-        x = vit.norm_pre(vit.patch_drop(vit._pos_embed(vit.patch_embed(images))))
         for block, r in zip(vit.blocks, self.schedule, strict=True):
             x, size = _forward_block(block, x, size, r, vit.num_prefix_tokens)
-        return vit.norm(x)
+        return vit.norm(x), torch.ones(x.shape[:2], device=x.device) if size is None else size
 
     def extra_repr(self) -> str:
         return f'r={self.schedule}'

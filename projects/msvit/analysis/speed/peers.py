@@ -7,10 +7,12 @@ from torch import nn
 from ...backbones import MSDyViT, MSEViT
 from ...linear import adopt_linears
 from ..macs import count_macs
-from ..peers import apply_tome, keep_rate_for_macs, r_for_macs
+from ..peers import peers_at_macs
 from .models import ARCH, PATCH, mixed_vit, plain_vit
 from .row import Row, Setting
 from .vit import SIZES
+
+PRUNING = dict(EViT=MSEViT, DynamicViT=MSDyViT)
 
 
 def peer_rows(setting: Setting) -> Iterator[Row]:
@@ -21,13 +23,11 @@ def peer_rows(setting: Setting) -> Iterator[Row]:
         adopt_linears(dense)  # the same matrix products for all
         image = setting.images(1, 3, size, size)
         macs = count_macs(lambda mixed=mixed, image=image: mixed(image))
-        r = r_for_macs(dense, (size // PATCH) ** 2, macs)
-        peers = {f'ToMe, r = {r}': apply_tome(dense, r)}
-        for name, host in (('EViT', MSEViT), ('DynamicViT', MSDyViT)):
-            peer = setting.place(host(ARCH, img_size=size, out_type='tokens')).eval()
-            peer.load_state_dict(mixed.state_dict(), strict=False)
-            peer.keep_rate = keep_rate_for_macs(peer, image, macs)
-            peers[f'{name}, keep rate {peer.keep_rate}'] = peer
+        hosts = {name: setting.place(kind(ARCH, img_size=size, out_type='tokens')).eval() for name, kind in PRUNING.items()}
+        for host in hosts.values():
+            host.load_state_dict(mixed.state_dict(), strict=False)
+        peers = peers_at_macs(dense, hosts, image, (size // PATCH) ** 2, macs)
+        peers = {', '.join(names): peer for names, peer in peers.items()}
         models = dict(dense=dense, mixed=mixed, **peers)
         name = f'MSViT-S, {size} px, {tokens} tokens'
         yield from _rows(setting, models, size, name)

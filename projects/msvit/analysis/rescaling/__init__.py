@@ -1,0 +1,22 @@
+"""Patch size against image size on one trained model, its weights resampled (section G.3, figures 16 and 17)."""
+
+from .evaluate import Point, Score, best_at_equal_tokens, evaluate_rescaled
+from .places import OwnInput, Place, places_of_images, places_of_tokens, sized_models
+from .weights import METHODS, Method, require_vit, resample_projection, rescaled
+
+__all__ = [
+    'METHODS',
+    'Method',
+    'OwnInput',
+    'Place',
+    'Point',
+    'Score',
+    'best_at_equal_tokens',
+    'evaluate_rescaled',
+    'places_of_images',
+    'places_of_tokens',
+    'require_vit',
+    'resample_projection',
+    'rescaled',
+    'sized_models',
+]
