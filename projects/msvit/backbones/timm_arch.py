@@ -1,15 +1,21 @@
 """Building a model of timm from its name or its arguments."""
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from difflib import get_close_matches
 from typing import Any
 
 import timm
+import torch
 from torch import nn
 
 
 def build_timm(
-    arch: str | dict[str, Any], cls: type[nn.Module], options: dict[str, Any], own_options: Set[str], pattern: str
+    arch: str | dict[str, Any],
+    cls: type[nn.Module],
+    options: dict[str, Any],
+    own_options: Set[str],
+    pattern: str,
+    why_not: Callable[[str], str],
 ) -> tuple[nn.Module, str]:
     """Build a timm model.
 
@@ -19,12 +25,13 @@ def build_timm(
         options: what the backbone decides.
         own_options: arguments that ``arch`` may not hold.
         pattern: of `timm.list_models`, for messages.
+        why_not: name of another class of timm -> why mixed-scale tokens cannot drive it.
 
     Returns:
         The model, and what messages call it.
 
     Raises:
-        ValueError: no such timm model, or timm refuses the arguments.
+        ValueError: no such timm model, one of another class, or timm refuses the arguments.
         TypeError: ``arch`` is neither a name nor a dict.
     """
     if isinstance(arch, dict):
@@ -42,6 +49,19 @@ def build_timm(
         hint = f' Did you mean one of {", ".join(near)}?' if near else ''
         raise ValueError(f"unknown timm model {arch!r}.{hint} timm.list_models('{pattern}') lists them")
     try:
-        return timm.create_model(arch, **options), arch
-    except (TypeError, AssertionError) as error:
-        raise ValueError(f'{arch} is not a {cls.__name__} that mixed-scale tokens can drive: {error}') from error
+        model, refusal = timm.create_model(arch, **options), None
+    except Exception as error:  # another class of model refuses in a way of its own what it does not know
+        model, refusal = None, error
+    kind = _kind_of(arch) if model is None else type(model)
+    if not issubclass(kind, cls):
+        name = kind.__name__
+        raise ValueError(f"{arch} is not a {cls.__name__} but timm's {name}: {why_not(name)}") from refusal
+    if model is None:
+        raise ValueError(f'{arch} is refused by timm: {refusal}') from refusal
+    return model, arch
+
+
+def _kind_of(arch: str) -> type[nn.Module]:
+    """The class behind a timm model name."""
+    with torch.device('meta'):
+        return type(timm.create_model(arch))

@@ -46,7 +46,7 @@ def build_timm_swin(
     options = dict(img_size=img_size, num_classes=0, strict_img_size=False, drop_path_rate=0.0)
     if isinstance(arch, dict):
         _check_windows(arch.get('window_size', 7), len(arch.get('depths', (2, 2, 6, 2))))
-    swin, name = build_timm(arch, SwinTransformer, options, _OWN_OPTIONS, 'swin_*')
+    swin, name = build_timm(arch, SwinTransformer, options, _OWN_OPTIONS, 'swin_*', _why_not)
     _check_supported(swin, name)
     adopt_linears(swin)
     add_drop_path([block for layer in swin.layers for block in layer.blocks], drop_path_rate)
@@ -131,12 +131,11 @@ def _check_windows(window_size: Any, stages: int) -> None:
         raise ValueError(f'window_size {window_size} must be at least one cell on each side, in whole cells')
 
 
-def _check_supported(swin: Any, name: str) -> None:
-    if not isinstance(swin, SwinTransformer):
-        raise ValueError(
-            f'{name} is a {type(swin).__name__}, not a timm SwinTransformer (version 1): mixed-scale tokens need its '
-            'windows and relative position biases'
-        )
+def _why_not(kind: str) -> str:
+    return "mixed-scale tokens need Swin's windows and relative position biases, version 1"
+
+
+def _check_supported(swin: SwinTransformer, name: str) -> None:
     if type(swin.patch_embed) is not PatchEmbed or swin.patch_embed.patch_size[0] != swin.patch_embed.patch_size[1]:
         raise ValueError(f'{name} has patches of {swin.patch_embed.patch_size} pixels: only square patches are supported')
     if len(swin.layers) < 2:

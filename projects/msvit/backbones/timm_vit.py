@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from timm.layers import PatchEmbed
+from timm.layers import Attention, PatchEmbed
 from timm.models.vision_transformer import Block, VisionTransformer
 
 from ..attention import MixedScaleAttention
@@ -14,10 +14,21 @@ _OWN_OPTIONS = {
     *('img_size', 'num_classes', 'global_pool', 'fc_norm', 'attn_layer', 'block_fn'),
     *('drop_path_rate', 'attn_drop_rate', 'patch_drop_rate'),
 }
+# Why models of timm that are called ViTs cannot be driven, by their class.
+_WHY_NOT = {
+    'Beit': 'its attention adds relative position biases, laid out for one grid of patches',
+    'Eva': 'its blocks are of their own kind, most of them with rotary positions (RoPE) in the attention',
+    'NaFlexVit': 'it embeds patches that are cut before, not images',
+    'VisionTransformerRelPos': 'its attention adds relative position biases, laid out for one grid of patches',
+    'VisionTransformerSAM': 'its attention sees windows and relative positions',
+}
 
 
 def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> VisionTransformer:
     """Build a timm ViT without classifier, on `MixedScaleAttention` and `Linear`.
+
+    Its final norm is that of timm's ``forward_features``: none where timm normalises after pooling (``..._gap_...``), for
+    that norm belongs to the classifier.
 
     Args:
         arch: a timm model name, or the arguments of timm's ``VisionTransformer`` (``embed_dim``, ``depth``, ``num_heads``,
@@ -28,20 +39,22 @@ def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) 
         ValueError: no such timm model, or one that mixed-scale tokens cannot drive; the message names the reason.
         TypeError: ``arch`` is neither a name nor a dict.
     """
-    options = dict(img_size=img_size, num_classes=0, global_pool='', fc_norm=False, attn_layer=MixedScaleAttention)
-    if isinstance(arch, str) and '_distilled_' in arch:  # timm's distilled DeiT insists on its own pooling
-        options['global_pool'] = 'token'
-    vit, name = build_timm(arch, VisionTransformer, options, _OWN_OPTIONS, '*vit*')
+    options = dict(img_size=img_size, num_classes=0)
+    if isinstance(arch, dict):  # a name brings the pooling that belongs to it
+        options |= dict(global_pool='', fc_norm=False)
+    vit, name = build_timm(arch, VisionTransformer, options, _OWN_OPTIONS, '*vit*', _why_not)
     _check_supported(vit, name)
+    for block in vit.blocks:
+        block.attn.__class__ = MixedScaleAttention  # the same layers and parameters
     adopt_linears(vit)
     return vit
 
 
-def _check_supported(vit: Any, name: str) -> None:
-    if not isinstance(vit, VisionTransformer):
-        raise ValueError(
-            f'{name} is a {type(vit).__name__}, not a timm VisionTransformer: mixed-scale tokens need a plain ViT'
-        )
+def _why_not(kind: str) -> str:
+    return _WHY_NOT.get(kind, 'mixed-scale tokens need a plain ViT')
+
+
+def _check_supported(vit: VisionTransformer, name: str) -> None:
     if not isinstance(vit.patch_embed, PatchEmbed):
         raise ValueError(
             f'{name} embeds patches by {type(vit.patch_embed).__name__}: only a single patch convolution is supported'
@@ -51,8 +64,10 @@ def _check_supported(vit: Any, name: str) -> None:
     if vit.pos_embed is None:
         raise ValueError(f'{name} has no learned absolute position embeddings, which mixed-scale tokens interpolate')
     for block in vit.blocks:
-        if not isinstance(block, Block) or not isinstance(block.attn, MixedScaleAttention):
+        attention = getattr(block, 'attn', None)
+        if type(block) is not Block or type(attention) is not Attention:
+            within = '' if attention is None else f' with {type(attention).__name__}'
             raise ValueError(
-                f'{name} has blocks of type {type(block).__name__} with {type(block.attn).__name__}: '
-                "only timm's standard pre-norm Block takes the mixed-scale attention"
+                f"{name} has blocks of type {type(block).__name__}{within}: only timm's standard pre-norm Block with its "
+                'standard Attention takes mixed-scale tokens'
             )
