@@ -1,4 +1,6 @@
-"""Take the weights out of a training checkpoint: a safetensors file, without optimizer and logs.
+"""Take the weights, or a part of them, out of a training checkpoint: a safetensors file of the name given.
+
+publish_model.py writes a whole model for others, with what it is of and a hash in its name.
 
 python tools/model_converters/export_weights.py work_dirs/NAME/iter_4000.pth NAME.safetensors --half
 """
@@ -7,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from msvit.checkpoints import CheckpointError, read_checkpoint, save_weights
+from msvit.checkpoints.publish import halved
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
         parts = tuple(f'{prefix}.' for prefix in args.without)
         state = {name: value for name, value in state.items() if not name.startswith(parts)}
         if args.half:
-            state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+            state = halved(state)
         save_weights(state, args.out)
     except (FileNotFoundError, CheckpointError, ValueError) as error:
         parser.error(str(error))
