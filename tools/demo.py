@@ -13,12 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -27,9 +25,9 @@ from tqdm import tqdm
 from msvit.analysis.latency import interleaved_medians
 from msvit.analysis.load_model import load_model
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
-from msvit.analysis.scale_map import draw_scale_map, draw_segmentation, enlarge, panel, resize
 
 ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / 'tools'
 CONFIGS = {
     name: ROOT / 'configs' / f'{prefix}_mini8_128x128_digit_scenes.py'
     for name, prefix in (('dense', 'seg'), ('mixed', 'msseg'))
@@ -56,7 +54,7 @@ def main() -> None:
     figures['fine_share'] = share._asdict()
     inputs = [models['dense'].data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in range(TIMED)]
     figures['speedup'] = time_ratio(models, inputs)
-    draw(models, dataset, args.work_dir / 'demo.png')
+    draw(args.work_dir)
     figures['minutes'] = (time.perf_counter() - start) / 60
     (args.work_dir / 'demo.json').write_text(json.dumps(figures, indent=2) + '\n')
     report(figures, share)
@@ -68,11 +66,11 @@ def main() -> None:
 def train_and_test(name: str, work_dir: Path, cfg_options: list[str]) -> dict[str, float]:
     """Train one twin and evaluate it with the ordinary tools; returns the evaluation's figures."""
     options = ['--cfg-options', *cfg_options] if cfg_options else []
-    call(f'Training the {name} twin', 'train.py', CONFIGS[name], '--work-dir', work_dir, *options)
+    call(f'Training the {name} twin', TOOLS / 'train.py', CONFIGS[name], '--work-dir', work_dir, *options)
     out = work_dir / 'test.json'
     call(
         f'Evaluating the {name} twin',
-        'test.py',
+        TOOLS / 'test.py',
         CONFIGS[name],
         last_checkpoint(work_dir),
         '--work-dir',
@@ -84,14 +82,14 @@ def train_and_test(name: str, work_dir: Path, cfg_options: list[str]) -> dict[st
     return json.loads(out.read_text())['metrics']
 
 
-def call(title: str, tool: str, *arguments: object) -> None:
+def call(title: str, *arguments: object) -> None:
     """Run one of the project's tools as a user would, showing the command."""
-    command = [sys.executable, str(ROOT / 'tools' / tool), *map(str, arguments)]
+    command = [sys.executable, *map(str, arguments)]
     console.rule(title)
     console.print('$ python ' + ' '.join(command[1:]).replace(f'{ROOT}/', ''), highlight=False, soft_wrap=True)
     result = subprocess.run(command, check=False)
     if result.returncode:
-        sys.exit(f'{tool} failed with exit code {result.returncode}; its messages are above')
+        sys.exit(f'{title}: failed with exit code {result.returncode}; the messages are above')
 
 
 def last_checkpoint(work_dir: Path) -> Path:
@@ -100,9 +98,14 @@ def last_checkpoint(work_dir: Path) -> Path:
 
 
 def used_config(work_dir: Path) -> Config:
+    """The config that a training ran with."""
+    return Config.fromfile(config_file(work_dir))
+
+
+def config_file(work_dir: Path) -> Path:
     """The config that a training ran with, as the runner left it in its work dir."""
     (file,) = work_dir.glob('*.py')
-    return Config.fromfile(file)
+    return file
 
 
 @torch.inference_mode()
@@ -126,26 +129,11 @@ def time_ratio(models: dict[str, nn.Module], inputs: list[torch.Tensor]) -> floa
     return seconds['dense'] / seconds['mixed']
 
 
-@torch.inference_mode()
-def draw(models: dict[str, nn.Module], dataset: torch.utils.data.Dataset, path: Path) -> None:
-    """One row for each of the first scenes: image, tokens, both predictions and ground truth."""
-    backbone, palette = models['mixed'].backbone, dataset.metainfo['palette']
-    rows = []
-    for i in range(DRAWN):
-        data = pseudo_collate([dataset[i]])
-        image = enlarge(data['inputs'][0].permute(1, 2, 0).flip(-1).numpy())
-        tokens = backbone.tokenize(models['mixed'].data_preprocessor(data)['inputs'])
-        scales = draw_scale_map(
-            image, tokens.fine_mask[0], backbone.patch_size, backbone.coarse_patch_size, data['inputs'][0].shape[1:]
-        )
-        labels = {f'{name} prediction': model.test_step(data)[0].pred_sem_seg for name, model in reversed(models.items())}
-        labels['ground truth'] = data['data_samples'][0].gt_sem_seg
-        drawn = [
-            draw_segmentation(image, resize(label.data[0].byte().numpy(), image.shape[:2]), palette)
-            for label in labels.values()
-        ]
-        rows.append(panel([image, scales, *drawn], ['image', f'{tokens.counts.item()} tokens', *labels]))
-    Image.fromarray(np.concatenate(rows)).resize((rows[0].shape[1] // 2, sum(len(row) for row in rows) // 2)).save(path)
+def draw(work_dir: Path) -> None:
+    """A row for each of four scenes: image, tokens, p_fine, both predictions and ground truth."""
+    mixed, dense = ((config_file(work_dir / name), last_checkpoint(work_dir / name)) for name in ('mixed', 'dense'))
+    picture = ('--picture', work_dir / 'demo.png', '--overwrite')
+    call('Drawing scenes', '-m', 'msvit', 'scales', *mixed, '--dense', *dense, '--num-images', DRAWN, *picture)
 
 
 def report(figures: dict, share: FineShare) -> None:
