@@ -8,14 +8,12 @@ A ViT from nothing learns what a digit is within minutes where there is one and 
 auxiliary linear head shortens the way to the backbone.
 """
 
-_base_ = ['./_base_/models/segmenter_mini8.py', './_base_/datasets/digit_scenes_128x128.py', './_base_/default_runtime.py']
-
-build = dict(train=6000, val=300, size=32, digits_per_scene=(1, 1), note_side=(0.75, 1.0))
-train_pipeline = _base_.train_pipeline
-del train_pipeline[3:5]  # RandomResize and RandomCrop would cut digits
-train_dataloader = dict(batch_size=64, dataset=dict(data_root='data/digit_scenes_32', build=build, pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(data_root='data/digit_scenes_32', build=build))
-test_dataloader = val_dataloader
+_base_ = [
+    './_base_/models/segmenter_mini8.py',
+    './_base_/datasets/digit_scenes_32x32.py',
+    './_base_/schedules/digit_scenes_pretrain.py',
+    './_base_/default_runtime.py',
+]
 
 data_preprocessor = dict(size=(32, 32))
 model = dict(
@@ -36,17 +34,4 @@ model = dict(
         loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=False, loss_weight=1.0),
     ),
 )
-optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.02),
-    clip_grad=dict(max_norm=1.0),
-)
-max_iters = 600
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, begin=0, end=50, by_epoch=False),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, begin=50, end=max_iters, by_epoch=False),
-]
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=200)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
 default_hooks = dict(logger=dict(interval=25), checkpoint=dict(interval=200))

@@ -1,17 +1,16 @@
 """A Segmenter of 1.7 M parameters for 128x128 scenes: segmenter_s16.py at width 128, 6 blocks, patches of 8 pixels."""
 
-_base_ = './segmenter_s16.py'
+_base_ = ['./segmentor_vit_mini8.py', '../heads/segmenter.py']
 
-data_preprocessor = dict(size=(128, 128))
 model = dict(
-    data_preprocessor=data_preprocessor,
-    backbone=dict(
-        arch=dict(_delete_=True, embed_dim=128, depth=6, num_heads=4, patch_size=8),
-        img_size=128,
-        coarse_patch_size=16,
+    backbone=dict(out_type='tokens'),
+    decode_head=dict(
+        _base_.decode_head,
+        in_channels=128,
+        channels=128,
+        num_classes=11,
+        num_heads=4,
+        embed_dims=128,
         drop_path_rate=0.0,
-        pretrained=None,
     ),
-    decode_head=dict(in_channels=128, channels=128, num_classes=11, num_heads=4, embed_dims=128, drop_path_rate=0.0),
-    test_cfg=dict(_delete_=True, mode='whole'),
 )
