@@ -57,6 +57,18 @@ def test_a_checkpoint_may_lack_less_than_half_of_the_model():
     ConsistencyHook().after_load_checkpoint(runner, state)
 
 
+@pytest.mark.parametrize('shared', [1, 2, 3])
+def test_a_backbone_with_another_head_may_be_loaded_but_not_a_lesser_part_of_it(shared):
+    runner = make_runner()
+    runner.model['backbone'] = nn.ParameterList(torch.zeros(2) for _ in range(4))
+    checkpoint = {f'backbone.{i}': torch.ones(2) for i in range(shared)} | {'decode_head.other': torch.ones(3)}
+    if shared >= 2:
+        ConsistencyHook().after_load_checkpoint(runner, checkpoint)
+    else:
+        with pytest.raises(CheckpointError, match="fits only 1 of the model's"):
+            ConsistencyHook().after_load_checkpoint(runner, checkpoint)
+
+
 @pytest.mark.parametrize('change', ['names', 'shapes', 'no tensors'])
 def test_foreign_checkpoints_are_refused(change):
     runner = make_runner()

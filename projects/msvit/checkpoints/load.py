@@ -207,7 +207,8 @@ def _timm_weights(arch: str) -> dict[str, Tensor]:
     except Exception as error:  # each version of the hub's client has errors of its own
         raise CheckpointError(
             f"cannot get timm's weights of {arch} ({type(error).__name__}: {error}). They come over the network: "
-            'where there is none, fetch the file elsewhere and give its path instead of True'
+            'where there is none, fetch the file elsewhere and give its path instead of True; or set pretrained=None where a '
+            'trained model is loaded anyway'
         ) from error
 
 

@@ -1,6 +1,6 @@
 """Refusing at the start what would otherwise fail late, or never."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -19,7 +19,8 @@ class ConsistencyHook(Hook):
 
     Raises:
         ValueError: a segmentation or classification head has another number of classes than the data.
-        CheckpointError: most of the model finds no weights in the checkpoint. mmengine alone would warn and go on.
+        CheckpointError: most of the model, and most of its backbone, find no weights in the checkpoint. mmengine alone would
+            warn and go on, as it does where only the head is new.
     """
 
     priority = 'VERY_HIGH'
@@ -40,11 +41,12 @@ class ConsistencyHook(Hook):
         weights = {name.removeprefix('module.'): value for name, value in weights.items()}
         wanted = _host(runner).state_dict()
         fitting = [name for name, value in wanted.items() if getattr(weights.get(name), 'shape', None) == value.shape]
-        if 2 * len(fitting) < len(wanted):
+        shares = [_share_of(names, fitting) for names in (wanted, [name for name in wanted if name.startswith('backbone.')])]
+        if max(shares) < 0.5:
             raise CheckpointError(
                 f"the checkpoint fits only {len(fitting)} of the model's {len(wanted)} tensors. It begins with "
                 f'{_first(weights)}; the model with {_first(wanted)}. The weights of a whole model of this architecture are '
-                'needed here; those of a ViT alone belong in model.backbone.pretrained'
+                'needed here, with this head or another; those of a ViT alone belong in model.backbone.pretrained'
             )
 
 
@@ -60,6 +62,10 @@ def _check_classes(runner: Runner, dataset: object) -> None:
                 f'{type(dataset).__name__} are {_first(classes)}: set num_classes={len(classes)} in the config, or the '
                 "data set's metainfo"
             )
+
+
+def _share_of(names: Collection[str], fitting: Collection[str]) -> float:
+    return len(set(names) & set(fitting)) / max(len(names), 1)
 
 
 def _first(names: Iterable[str]) -> str:
