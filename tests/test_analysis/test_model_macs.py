@@ -42,8 +42,9 @@ def shorten(model: AnalysedModel) -> None:
         for stage in backbone.layers:
             stage.blocks = stage.blocks[:2]
     elif not isinstance(backbone, (MSDyViT, MSEViT)):
-        backbone.blocks = backbone.blocks[:2]
-        backbone.out_indices = (1,)
+        outputs = len(backbone.out_indices)
+        backbone.blocks = backbone.blocks[: max(outputs, 2)]
+        backbone.out_indices = tuple(range(len(backbone.blocks) - outputs, len(backbone.blocks)))
 
 
 @pytest.mark.parametrize('name', KINDS)
