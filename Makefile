@@ -1,18 +1,26 @@
 # Everything a fresh machine needs is Python >= 3.10 and make.
 PYTHON ?= python3
 VENV ?= .venv
+VENV_DET ?= .venv-det
+VENV_OPENMMLAB ?= .venv-openmmlab
 JOBS ?= auto
 
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.msvit-installed
+PY_DET := $(VENV_DET)/bin/python
+STAMP_DET := $(VENV_DET)/.msvit-installed
+PY_OPENMMLAB := $(VENV_OPENMMLAB)/bin/python
+STAMP_OPENMMLAB := $(VENV_OPENMMLAB)/.msvit-installed
+PYTEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+PYTEST_PARALLEL = -n $(JOBS) --maxprocesses=4 --dist=worksteal
 say = @printf '\n== %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test lint format setup-det test-det setup-openmmlab test-openmmlab clean
 
 help:  ## show this list
 	@echo 'make TARGET [PYTHON=python3] [VENV=.venv] [JOBS=auto]'
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 20
 
 setup: $(STAMP)  ## create the virtual environment and install everything into it
 	@echo 'Ready: $(PY)'
@@ -23,7 +31,7 @@ demo: $(STAMP)  ## train a mixed-scale Segmenter on generated scenes and show wh
 
 test: lint  ## check the style, then run all tests
 	$(say) 'Running the tests (one thread per process)'
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --maxprocesses=4 --dist=worksteal tests
+	@$(PYTEST_ENV) $(PY) -m pytest $(PYTEST_PARALLEL) tests
 
 lint: $(STAMP)  ## check the style
 	$(say) 'Checking the style'
@@ -34,8 +42,22 @@ format: $(STAMP)  ## put the sources into the house style
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-clean:  ## remove the virtual environment, caches and build leftovers; results in work_dirs/ stay
-	[ ! -e $(VENV)/pyvenv.cfg ] || rm -rf $(VENV)
+setup-det: $(STAMP_DET)  ## create a second virtual environment, with mmdet, for detectors
+	@echo 'Ready: $(PY_DET)'
+
+test-det: $(STAMP_DET)  ## run the tests of detectors in it, trainings included
+	$(say) 'Running the tests of detectors'
+	@$(PY_DET) -m pytest tests/test_det tests/test_analysis/test_model_macs.py
+
+setup-openmmlab: $(STAMP_OPENMMLAB)  ## create a third one, with the original OpenMMLab packages
+	@echo 'Ready: $(PY_OPENMMLAB)'
+
+test-openmmlab: $(STAMP_OPENMMLAB)  ## run all tests in it
+	$(say) 'Running the tests with the original OpenMMLab packages'
+	@$(PYTEST_ENV) $(PY_OPENMMLAB) -m pytest $(PYTEST_PARALLEL) tests
+
+clean:  ## remove the virtual environments, caches and build leftovers; results in work_dirs/ stay
+	for venv in $(VENV) $(VENV_DET) $(VENV_OPENMMLAB); do [ ! -e $$venv/pyvenv.cfg ] || rm -rf $$venv; done
 	rm -rf build dist projects/msvit.egg-info .pytest_cache .ruff_cache .hypothesis
 	find projects configs tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -54,4 +76,33 @@ $(STAMP): setup.py
 	$(say) 'Installing msvit with OpenMMLab and the test tools'
 	@$(PY) -m pip install --quiet -e '.[onedl,test]'
 	@$(PY) -c 'import torch, torchvision, timm, mmcv, mmengine, mmseg, mmpretrain'
+	@touch $@
+
+# Two environments hold an mmcv with compiled operators, which it builds only beside a torch that it finds (no build isolation);
+# pip's cache may hold one without, made for $(VENV). The tests run on the CPU: without a visible GPU mmcv needs no nvcc. Its
+# operators are a minute of the tests, so they are optimised little (-O1) and compile in a third of the time. `===` takes PyPI's
+# release alone; `==` would accept a CPU build of another index too, which PyPI's torchvision cannot be imported with.
+
+# The forks' mmcv is compiled as C++17, which the headers of torch 2.15 are no longer; 2.13 was tried.
+$(STAMP_DET): TORCH := torch===2.13.0 torchvision===0.28.0 setuptools
+$(STAMP_DET): MMCV := onedl-mmcv
+$(STAMP_DET): EXTRAS := onedl,det,test
+
+# The original mmcv asks for pkg_resources, which setuptools 82 dropped; mmseg 1.2.2 refuses mmcv 2.2.
+$(STAMP_OPENMMLAB): TORCH := torch===2.6.0 torchvision===0.21.0 setuptools<80
+$(STAMP_OPENMMLAB): MMCV := mmcv==2.1.0
+$(STAMP_OPENMMLAB): EXTRAS := openmmlab,test
+
+$(STAMP_DET) $(STAMP_OPENMMLAB): setup.py
+	$(say) 'Creating the virtual environment $(@D)'
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --upgrade pip
+	$(say) 'Installing torch and torchvision (the large download, some minutes)'
+	@$(@D)/bin/python -m pip install --quiet $(foreach name,$(TORCH),'$(name)') wheel ninja psutil
+	$(say) 'Building the operators of mmcv (a C++ compiler for 20 minutes)'
+	@MMCV_WITH_OPS=1 FORCE_CUDA=0 CUDA_VISIBLE_DEVICES= MAX_JOBS=$${MAX_JOBS:-2} CFLAGS='-g0 -O1 -DNDEBUG' \
+	  $(@D)/bin/python -m pip install --quiet --no-build-isolation --no-cache-dir --no-binary mmcv,onedl-mmcv '$(MMCV)'
+	$(say) 'Installing msvit with OpenMMLab and the test tools'
+	@$(@D)/bin/python -m pip install --quiet -e '.[$(EXTRAS)]'
+	@$(@D)/bin/python -c 'import torchvision, mmcv.ops, mmseg.apis, mmpretrain'
 	@touch $@

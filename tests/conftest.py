@@ -9,7 +9,7 @@ import torch
 from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
-from msvit.backbones import MSSwin, MSViT
+from msvit.backbones import MSDyViT, MSEViT, MSSwin, MSViT
 
 LAYOUTS = ('masked', 'trimmed', 'packed')
 
@@ -33,6 +33,17 @@ def _tiny_msswin(arch: dict | None = None, **kwargs) -> MSSwin:
     sizes = dict(embed_dim=16, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8), window_size=4)
     torch.manual_seed(0)
     return _randomise(MSSwin({**sizes, **(arch or {})}, **{'img_size': 64, **kwargs})).eval()
+
+
+def _shorten(backbone: nn.Module) -> None:
+    if isinstance(backbone, MSSwin):
+        for stage in backbone.layers:
+            stage.blocks = stage.blocks[:2]
+    elif not isinstance(backbone, (MSDyViT, MSEViT)):  # these prune in blocks of their own
+        outputs = len(backbone.out_indices)
+        depth = max(outputs, 2)
+        backbone.blocks = backbone.blocks[:depth]
+        backbone.out_indices = tuple(range(depth - outputs, depth))
 
 
 def _assert_relative(actual: Tensor, expected: Tensor, tolerance: float = 1e-5) -> None:
@@ -59,6 +70,12 @@ def tiny_msvit() -> Callable[..., MSViT]:
 def tiny_msswin() -> Callable[..., MSSwin]:
     """Makes an MSSwin of width 16 with 4 stages of 2 blocks and windows of 4x4, for 64 px, in evaluation mode."""
     return _tiny_msswin
+
+
+@pytest.fixture(scope='session')
+def shorten() -> Callable[[nn.Module], None]:
+    """Leaves out blocks of a config's backbone that are like others: two tell as much as twelve."""
+    return _shorten
 
 
 @pytest.fixture(scope='session')

@@ -32,3 +32,15 @@ def test_a_missing_openmmlab_names_both_extras(monkeypatch, missing):
         compat.require_openmmlab()
     assert 'msvit[onedl]' in str(error.value)
     assert 'msvit[openmmlab]' in str(error.value)
+
+
+@pytest.mark.parametrize('original', [True, False])
+def test_the_original_mmseg_wants_mmcv_with_operators(monkeypatch, original):
+    monkeypatch.setattr(compat, 'find_spec', lambda name: None if name == 'mmcv._ext' else object())
+    monkeypatch.setattr(compat, '_is_original', lambda: original)
+    if not original:
+        compat.require_openmmlab()
+        return
+    with pytest.raises(ImportError, match='compiled operators') as error:
+        compat.require_openmmlab()
+    assert 'MMCV_WITH_OPS=1 pip install' in str(error.value)

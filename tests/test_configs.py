@@ -17,7 +17,6 @@ from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 
 from msvit.analysis.load_model import forget_pretrained
-from msvit.backbones import MSDyViT, MSEViT, MSSwin
 
 ROOT = Path(__file__).parent.parent / 'configs'
 CONFIGS = sorted(path.name for path in ROOT.glob('*.py'))
@@ -58,18 +57,6 @@ def build_model(cfg: Config) -> torch.nn.Module:
     return MODELS.build(cfg.model)
 
 
-def shorten(backbone: torch.nn.Module) -> None:
-    """Leave out blocks that are like others: two tell as much as twelve."""
-    if isinstance(backbone, MSSwin):
-        for stage in backbone.layers:
-            stage.blocks = stage.blocks[:2]
-    elif not isinstance(backbone, (MSDyViT, MSEViT)):  # these prune in blocks of their own
-        outputs = len(backbone.out_indices)
-        depth = max(outputs, 2)
-        backbone.blocks = backbone.blocks[:depth]
-        backbone.out_indices = tuple(range(depth - outputs, depth))
-
-
 def training_size(cfg: Config) -> tuple[int, int]:
     """(height, width) of a training image."""
     size = cfg.model.data_preprocessor.get('size') or cfg.img_size
@@ -93,7 +80,7 @@ def test_names_its_command(name):
 
 
 @pytest.mark.parametrize('name', CONFIGS)
-def test_takes_a_training_step_and_infers(name):
+def test_takes_a_training_step_and_infers(name, shorten):
     cfg = load(name)
     if cfg.default_scope == 'mmdet':
         pytest.skip('a detector: tests/test_det/test_detector_configs.py builds it (make test-det)')

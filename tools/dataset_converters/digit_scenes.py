@@ -1,10 +1,13 @@
 """Generates DigitScenes, the data set that needs no download: handwritten digits on real photographs, 11 classes.
 
 python tools/dataset_converters/digit_scenes.py data/digit_scenes
+
+With --boxes also annotations/instances_{train,val}.json in COCO's form, a box and a mask for each digit, for detectors.
 """
 
 import argparse
 
+from msvit.datasets.digit_instances import build_digit_instances
 from msvit.datasets.digit_scenes import build_digit_scenes
 
 
@@ -18,14 +21,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--digits-per-scene', type=int, nargs=2, default=(1, 3), metavar=('FEWEST', 'MOST'), help='(default: 1 3)'
     )
+    parser.add_argument('--boxes', action='store_true', help="write boxes and masks in COCO's form too")
     parser.add_argument('--overwrite', action='store_true', help='replace DigitScenes of other settings')
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> None:
-    args = parse_args(argv)
+    settings = vars(parse_args(argv))
+    boxes = settings.pop('boxes')
     try:
-        root = build_digit_scenes(**vars(args))
+        root = build_digit_scenes(**settings)
+        if boxes:
+            build_digit_instances(root)
     except (ValueError, FileExistsError, FileNotFoundError, ImportError) as error:
         raise SystemExit(f'error: {error}') from None
     print(f'DigitScenes is ready in {root}')

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints import CheckpointError, read_checkpoint
 from ..checkpoints.gate import SETTINGS, find_gate, shape_of_gate
 from ..checkpoints.io import local_file
+from ..compat import require_mmdet
 from .input_size import class_name
 
 
@@ -29,6 +30,7 @@ def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
     Raises:
         FileNotFoundError: there is no such checkpoint.
         CheckpointError: it cannot be read, or does not fit the model.
+        ImportError: the config wants mmdet, and it is not installed.
     """
     weights = read_checkpoint(checkpoint)
     model = _build(cfg, weights)
@@ -45,7 +47,10 @@ def build_model(cfg: Config) -> nn.Module:
 
 
 def _build(cfg: Config, weights: dict[str, Tensor] | None) -> nn.Module:
-    init_default_scope(cfg.get('default_scope', 'mmseg'))
+    scope = cfg.get('default_scope', 'mmseg')
+    if scope == 'mmdet':
+        require_mmdet()
+    init_default_scope(scope)
     settings = deepcopy(cfg.model)
     settings.pop('init_cfg', None)
     if cfg.get('data_preprocessor'):

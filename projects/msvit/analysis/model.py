@@ -57,7 +57,16 @@ class AnalysedModel:
 
     @property
     def num_classes(self) -> int:
+        self.require_classes()
         return self.model.decode_head.num_classes if self.segments else self.model.head.num_classes
+
+    def require_classes(self) -> None:
+        """Raise ValueError for a detector, which gives boxes and no classes of images or pixels."""
+        if not self.segments and not hasattr(self.model, 'head'):
+            raise ValueError(
+                f'a {type(self.model).__name__} gives boxes; this reads classes of images or pixels. `msvit macs`, latency, '
+                'masks and peers know detectors; tools/train.py and tools/test.py count their tokens and draw scale maps'
+            )
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Class scores before softmax, (B, classes) or (B, classes, h, w) in the resolution of the head.

@@ -2,6 +2,8 @@
 
 from .classification import ImageFolderDataset, ImageNetDataset
 from .clear_errors import SegDataset
+from .digit_boxes import build_digit_boxes_dataset
+from .digit_instances import build_digit_instances
 from .digit_scenes import build_digit_scenes
 from .seeding import ResumableEpochSampler, ResumableSampler, SeedSample
 from .segmentation import ADE20KDataset, CamVidDataset, DigitScenesDataset
@@ -16,5 +18,7 @@ __all__ = [
     'ResumableSampler',
     'SeedSample',
     'SegDataset',
+    'build_digit_boxes_dataset',
+    'build_digit_instances',
     'build_digit_scenes',
 ]

@@ -15,6 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from msvit.compat import require_mmdet
 from msvit.engine.consistency_hook import ConsistencyHook
 from msvit.engine.cpu_processes import join_cpu_processes
 from msvit.engine.safe_load import install_safe_loading
@@ -153,7 +154,12 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
         cfg: of the run.
         whole_checkpoint: the checkpoint must fit the model tensor for tensor, as after training; False: what it lacks, such as
             the gate, keeps its initial values, and mmengine lists it.
+
+    Raises:
+        ImportError: the config wants mmdet, and it is not installed.
     """
+    if cfg.get('default_scope') == 'mmdet':
+        require_mmdet()
     install_safe_loading()
     join_cpu_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)

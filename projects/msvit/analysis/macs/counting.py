@@ -7,6 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ...compat import count_attention_on_cpus
+
+count_attention_on_cpus()
+
 
 class Macs(NamedTuple):
     """Multiply-accumulates of each image, (B,) float tensors; norms, activations and softmax are not counted, as is usual, and

@@ -95,7 +95,9 @@ def evaluate_rescaled(
 
     Raises:
         TypeError: the model's backbone is no ViT.
+        ValueError: the model is a detector.
     """
+    model.require_classes()
     backbone, read = require_vit(model.backbone), read or {}
     projections: dict[tuple[int, str], nn.Conv2d] = {}
     tallies: dict[tuple[Place, tuple[str, ...]], _Tally] = {}

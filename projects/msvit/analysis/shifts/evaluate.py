@@ -124,8 +124,9 @@ def evaluate_points(
         One point for each transform.
 
     Raises:
-        ValueError: an image has no label, or there is no image.
+        ValueError: a model is a detector, an image has no label, or there is no image.
     """
+    learned.require_classes()
     models = (learned, fixed)
     tallies = [[_Tally(model) for model in models] for _ in transforms]
     for images, labels in _batches(samples, 1 if learned.segments else BATCH):

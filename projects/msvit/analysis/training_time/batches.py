@@ -53,7 +53,12 @@ def load_batches(model: AnalysedModel, count: int, batch_size: int | None = None
 
 
 def noise_batches(model: AnalysedModel, count: int, batch_size: int | None = None, seed: int = 0) -> Batches:
-    """Noise images with random labels, of the size that the config trains on; arguments as of `load_batches`."""
+    """Noise images with random labels, of the size that the config trains on; arguments as of `load_batches`.
+
+    Raises:
+        ValueError: the model is a detector.
+    """
+    model.require_classes()
     size, shape = batch_size or model.cfg.train_dataloader.batch_size, _training_shape(model)
     generator = torch.Generator().manual_seed(seed)
 

@@ -54,7 +54,7 @@ def time_training(model: AnalysedModel, batches: Batches, rounds: int = 7, seed:
             backbone.gate, backbone.gate_loss = (None, None) if layout == PLAIN else (gate, gate_loss)
             backbone.train_layout = layouts[1] if layout == PLAIN else layout  # masked would hold coarse candidates
             with optimiser.optim_context(model.model):
-                losses = model.model.loss(**data)
+                losses = model.model(**data, mode='loss')
                 loss, _ = model.model.parse_losses({**losses, **backbone.pop_gate_losses()})
             optimiser.update_params(loss)
             grid = backbone.grid(data['inputs'])

@@ -1,0 +1,15 @@
+"""Mask R-CNN on a small Swin, fine-tuned on DigitScenes' boxes and masks.
+
+python tools/train.py configs/swin_mini4_mask_rcnn_fpn_128x128_digit_boxes.py
+
+Not measured yet.
+"""
+
+_base_ = [
+    './_base_/models/mask_rcnn_swin_mini4.py',
+    './_base_/datasets/digit_masks_128x128.py',
+    './_base_/schedules/digit_scenes_new_head.py',
+    './_base_/detection_runtime.py',
+]
+
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100))

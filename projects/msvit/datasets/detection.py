@@ -1,0 +1,55 @@
+"""The detection data set of the configs. It needs mmdet; the rest of the package does without."""
+
+from pathlib import Path
+from typing import Any
+
+from msvit.compat import require_mmdet
+
+require_mmdet()
+
+from mmdet.datasets import CocoDataset  # noqa: E402
+
+from .clear_errors import naming_broken_files  # noqa: E402
+from .digit_instances import build_digit_instances  # noqa: E402
+from .digit_scenes import build_digit_scenes  # noqa: E402
+from .segmentation import DigitScenesDataset  # noqa: E402
+
+
+class DigitBoxesDataset(CocoDataset):
+    """DigitScenes for detectors: ten classes, a box and a mask for each digit (see ``digit_instances.py``).
+
+    Args:
+        build: arguments of ``build_digit_scenes``: the data set is generated at ``data_root`` where it is missing. None: it
+            must be there. Its annotations in COCO's form are made from it on first use in either case.
+        **kwargs: of mmdet's ``CocoDataset``.
+
+    Raises:
+        ValueError: ``build`` is given, and ``data_root`` holds DigitScenes of other settings.
+        FileNotFoundError: there is no DigitScenes at ``data_root``, and ``build`` is not given.
+    """
+
+    # all but the background
+    METAINFO = {key: value[1:] for key, value in DigitScenesDataset.METAINFO.items()}
+
+    def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
+        self.build = build
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Lists the samples, generated first where asked for."""
+        if not self.data_root:
+            raise ValueError('DigitBoxesDataset needs data_root')
+        if self.build is not None:
+            build_digit_scenes(self.data_root, **self.build)
+        build_digit_instances(self.data_root)
+        return super().load_data_list()
+
+    def prepare_data(self, idx: int) -> Any:
+        """Runs the pipeline on sample ``idx``.
+
+        Raises:
+            OSError: the image is missing, truncated or damaged.
+        """
+        info = self.get_data_info(idx)
+        with naming_broken_files([info['img_path']], str(Path(self.data_root))):
+            return self.pipeline(info)

@@ -1,0 +1,23 @@
+"""``msvit.DigitBoxesDataset`` in the registry, whether mmdet is there or not."""
+
+from typing import TYPE_CHECKING, Any
+
+from msvit.registry import DATASETS
+
+if TYPE_CHECKING:
+    from .detection import DigitBoxesDataset
+
+
+@DATASETS.register_module(name='DigitBoxesDataset')
+def build_digit_boxes_dataset(**kwargs: Any) -> 'DigitBoxesDataset':
+    """Builds a ``DigitBoxesDataset``; only now is mmdet imported, which segmentation and classification do without.
+
+    Args:
+        **kwargs: of ``msvit.datasets.detection.DigitBoxesDataset``.
+
+    Raises:
+        ImportError: mmdet, or the operators of mmcv that it needs, are not installed; the message says how to.
+    """
+    from .detection import DigitBoxesDataset
+
+    return DigitBoxesDataset(**kwargs)

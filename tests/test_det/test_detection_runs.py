@@ -1,0 +1,91 @@
+"""Detectors trained and tested by the tools: they learn, and hooks and metrics of mixed scale work in mmdet's runs."""
+
+import json
+
+import pytest
+
+pytest.importorskip('mmdet.models', reason="needs mmdet and mmcv's operators: make test-det")
+
+# Sides in pixels that no region divides; the preprocessor pads them to 128x96 and 160x128 (multiples of 32).
+SIZES_CONFIG = """
+_base_ = '{root}/configs/msvit_mini8_fcos_sfp_128x128_digit_boxes.py'
+
+model = dict(backbone=dict(gate_loss=dict(_delete_=True, type='msvit.BaSLoss', target=0.25, weight=4.0)))
+train_pipeline = _base_.train_pipeline
+train_pipeline[3] = dict(type='RandomChoiceResize', scales=[(75, 111), (110, 150)], keep_ratio=False)
+train_pipeline.pop(4)
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].update(scale=(110, 150), keep_ratio=False)
+train_dataloader = dict(batch_size=2, num_workers=0, dataset=dict(data_root='{data}', build=None, pipeline=train_pipeline))
+val_dataloader = dict(num_workers=0, dataset=dict(data_root='{data}', build=None, pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = _base_.val_evaluator
+val_evaluator[0].ann_file = '{data}/annotations/instances_val.json'
+test_evaluator = val_evaluator
+train_cfg = dict(max_iters=6, val_interval=6)
+default_hooks = dict(logger=dict(interval=1), checkpoint=dict(interval=3))
+log_processor = dict(window_size=1)
+"""
+
+
+@pytest.fixture(scope='module')
+def sizes_run(tmp_path_factory, digit_boxes, run_tool):
+    """Config and work dir of six steps on images of two sizes."""
+    folder = tmp_path_factory.mktemp('sizes')
+    config = folder / 'sizes.py'
+    config.write_text(SIZES_CONFIG.format(root=run_tool.root, data=digit_boxes))
+    run_tool('train.py', config, '--work-dir', folder / 'run')
+    return config, folder / 'run'
+
+
+def test_the_gates_loss_reaches_optimiser_and_log(sizes_run, read_log):
+    records = [record for record in read_log(sizes_run[1]) if 'loss' in record]
+    assert len(records) == 6
+    for record in records:
+        parts = sum(value for key, value in record.items() if key.startswith('loss_'))
+        assert record['loss'] == pytest.approx(parts, rel=1e-3)
+        assert record['loss_gate_prior'] > 0 and 0 < record['fine_share'] < 1
+        # of batches padded to 128x96 and 160x128, tokens of 8 and 16 pixels
+        assert any(record['tokens'] == pytest.approx(n + 3 * n * record['fine_share'], rel=1e-3) for n in (48, 80))
+
+
+@pytest.mark.parametrize('threshold, tokens', [(0.0, 320), (1.0, 80)])
+def test_tokens_are_counted_on_the_padded_input(sizes_run, run_tool, tmp_path, threshold, tokens):
+    config, work_dir = sizes_run
+    options = (f'model.backbone.gate.threshold={threshold}',)
+    run_tool(
+        'test.py', config, work_dir / 'iter_6.pth', '--work-dir', tmp_path, '--out', tmp_path / 'test.json', options=options
+    )
+    figures = json.loads((tmp_path / 'test.json').read_text())['metrics']
+    assert figures['tokens/count_min'] == figures['tokens/count_max'] == tokens
+    assert figures['tokens/inputs_per_image'] == 1 and 0 <= figures['coco/bbox_mAP'] <= 1
+    assert len(list(tmp_path.rglob('scale_maps/test/*.png'))) == 6  # the pictures of ScaleMapHook
+
+
+def test_a_resumed_run_repeats_the_losses(sizes_run, run_tool, read_log, tmp_path):
+    config, work_dir = sizes_run
+    run_tool('train.py', config, '--work-dir', tmp_path, '--resume', work_dir / 'iter_3.pth')
+    whole, resumed = ([record['loss'] for record in read_log(path) if 'loss' in record] for path in (work_dir, tmp_path))
+    assert resumed == whole[3:]
+
+
+@pytest.mark.parametrize(
+    'name, least',
+    [
+        ('vit_mini8_fcos_sfp', dict(bbox=0.1)),
+        ('msvit_mini8_fcos_sfp', dict(bbox=0.1)),
+        ('msswin_mini4_c16_mask_rcnn_fpn', dict(bbox=0.1, segm=0.1)),
+    ],
+)
+def test_detectors_learn(name, least, run_tool, read_log, tmp_path, capsys):
+    """The configs as they are: average precision far above that of chance, which is about 0."""
+    run_tool('train.py', f'configs/{name}_128x128_digit_boxes.py', '--work-dir', tmp_path)
+    figures = read_log(tmp_path)[-1]
+    with capsys.disabled():
+        shown = {key: round(value, 3) for key, value in figures.items() if key.endswith(('_mAP', '_mAP_50', 'mean'))}
+        print(f'\n{name}: {shown}')
+    for kind, precision in least.items():
+        assert figures[f'coco/{kind}_mAP'] > precision
+    assert 64 <= figures['tokens/count_mean'] <= (256 if 'vit' in name else 1024)
+    if name.startswith('ms'):
+        assert figures['tokens/count_mean'] < (256 if 'vit' in name else 1024)
