@@ -1,0 +1,11 @@
+"""Mixed twin of swin_mini4_setr_128x128_digit_scenes.py: its weights and recipe, regions of 16 pixels enter
+at the third stage.
+
+python tools/train.py configs/msswin_mini4_c16_setr_128x128_digit_scenes.py
+
+Not measured yet.
+"""
+
+_base_ = ['./swin_mini4_setr_128x128_digit_scenes.py', './_base_/gates/gbas_short.py']
+
+model = dict(backbone=dict(train_layout='masked', gate=dict(_base_.gate, hidden_dims=(32,)), gate_loss=_base_.gate_loss))
