@@ -1,23 +1,11 @@
-"""mask_rcnn_swin_t.py for 128x128 scenes: a Swin of three stages, width 32, 0.6 M parameters, and narrow heads."""
+"""mask_rcnn_swin_t.py for 128x128 scenes, on a small Swin, with narrow heads."""
 
-_base_ = './mask_rcnn_swin_t.py'
+_base_ = ['./mask_rcnn_swin_t.py', '../backbones/swin_mini4.py']
 
 strides = [4, 8, 16]
 model = dict(
     backbone=dict(
-        arch=dict(
-            _delete_=True,
-            embed_dim=32,
-            depths=(2, 2, 2),
-            num_heads=(1, 2, 4),
-            window_size=4,
-            patch_size=4,
-            weight_init='jax',  # Xavier's rule: timm's draw (deviation 0.02) is for wide Swins
-        ),
-        img_size=128,
-        coarse_patch_size=16,
-        out_indices=(0, 1, 2),
-        drop_path_rate=0.0,
+        _base_.backbone,
         pretrained='msvit://swin_mini4_digit_scenes.safetensors',  # see projects/msvit/weights/README.md
     ),
     neck=dict(in_channels=[32, 64, 128], out_channels=64, num_outs=3),
