@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,14 @@ def tiny_msswin() -> Callable[..., MSSwin]:
 def shorten() -> Callable[[nn.Module], None]:
     """Leaves out blocks of a config's backbone that are like others: two tell as much as twelve."""
     return _shorten
+
+
+@pytest.fixture(scope='session')
+def fail_on_recompile() -> Callable[[], AbstractContextManager]:
+    """Makes a context in which it is an error that torch compiles something anew."""
+    if torch.__version__ < '2.7':
+        pytest.skip('torch 2.6 compiles what follows a graph break anew at every call')
+    return partial(torch.compiler.set_stance, 'fail_on_recompile')
 
 
 @pytest.fixture(scope='session')

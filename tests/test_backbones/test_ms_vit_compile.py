@@ -14,7 +14,7 @@ def masks(batch: int, fine: int) -> torch.Tensor:
 
 @pytest.mark.parametrize('batch', [1, 3])
 @pytest.mark.parametrize('layout', ['masked', 'trimmed', 'packed'])
-def test_no_token_count_compiles_anew(batch, layout, tiny_msvit, assert_relative):
+def test_no_token_count_compiles_anew(batch, layout, tiny_msvit, fail_on_recompile, assert_relative):
     torch.compiler.reset()
     net, images = tiny_msvit(img_size=48, layout=layout), torch.randn(batch, 3, 48, 48)
     with torch.no_grad():
@@ -22,7 +22,7 @@ def test_no_token_count_compiles_anew(batch, layout, tiny_msvit, assert_relative
         net.compile_blocks(backend='aot_eager')
         for fine in FIRST:
             net(images, fine_mask=masks(batch, fine))
-        with torch.compiler.set_stance('fail_on_recompile'):
+        with fail_on_recompile():
             for fine in OTHERS:
                 assert_relative(net(images, fine_mask=masks(batch, fine))[0], expected[fine])
 

@@ -155,14 +155,14 @@ def test_training_after_inference_mode(host, images, layout):
     step(net.train(), images)
 
 
-def test_compiled_blocks_give_the_same(host, images, layout, assert_relative):
+def test_compiled_blocks_give_the_same(host, images, layout, fail_on_recompile, assert_relative):
     torch.compiler.reset()
     net, mask = host(layout=layout), ragged()
     with torch.no_grad():
         expected = net(images, fine_mask=mask)[0]
         net.compile_blocks(backend='aot_eager')
         assert_relative(net(images, fine_mask=mask)[0], expected)
-        with torch.compiler.set_stance('fail_on_recompile'):
+        with fail_on_recompile():
             net(images, fine_mask=ragged(1))
 
 

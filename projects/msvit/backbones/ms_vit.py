@@ -146,6 +146,8 @@ class MSViT(GatedBackbone):
     def compile_blocks(self, **options: Any) -> None:
         """Compile the transformer blocks in place, once for all token counts; for GPUs, whose launches cost time at batch 1.
 
+        torch 2.6 compiles a part of each block anew at every call; the current one does not.
+
         Args:
             **options: of `torch.compile`.
         """

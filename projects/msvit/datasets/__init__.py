@@ -1,6 +1,6 @@
 """Data sets: ADE20K, CamVid, DigitScenes, and your own with errors that name the file."""
 
-from .classification import ImageFolderDataset, ImageNetDataset
+from .classification import DigitLabelsDataset, ImageFolderDataset, ImageNetDataset
 from .clear_errors import SegDataset
 from .digit_boxes import build_digit_boxes_dataset
 from .digit_instances import build_digit_instances
@@ -11,6 +11,7 @@ from .segmentation import ADE20KDataset, CamVidDataset, DigitScenesDataset
 __all__ = [
     'ADE20KDataset',
     'CamVidDataset',
+    'DigitLabelsDataset',
     'DigitScenesDataset',
     'ImageFolderDataset',
     'ImageNetDataset',

@@ -3,15 +3,16 @@
 from typing import Any
 
 import mmengine.fileio as fileio
-from mmpretrain.datasets import CustomDataset
+from mmpretrain.datasets import CustomDataset, MultiLabelDataset
 from mmpretrain.datasets import ImageNet as MMPretrainImageNet
 
 from msvit.registry import DATASETS
 
-from .clear_errors import naming_broken_files
+from .clear_errors import NamedBrokenImages
+from .digit_scenes import DIGIT_NAMES, build_digit_scenes, require_digit_scenes
 
 
-class ClearFolders:
+class ClearFolders(NamedBrokenImages):
     """Mixin in front of a ``CustomDataset``: mmpretrain's own errors name neither the file nor the way out."""
 
     LAYOUT = '<data_root>/<data_prefix>/<class>/*.jpg, a folder for each class'
@@ -30,16 +31,6 @@ class ClearFolders:
             )
         return super().load_data_list()
 
-    def prepare_data(self, idx: int) -> Any:
-        """Runs the pipeline on sample ``idx``.
-
-        Raises:
-            OSError: the image is missing, truncated or damaged.
-        """
-        info = self.get_data_info(idx)
-        with naming_broken_files([info['img_path']], self.data_root):
-            return self.pipeline(info)
-
 
 @DATASETS.register_module()
 class ImageNetDataset(ClearFolders, MMPretrainImageNet):
@@ -55,3 +46,31 @@ class ImageNetDataset(ClearFolders, MMPretrainImageNet):
 @DATASETS.register_module()
 class ImageFolderDataset(ClearFolders, CustomDataset):
     """mmpretrain's ``CustomDataset``, a folder of images for each class, with clear errors: CIFAR-10, or your own data."""
+
+
+@DATASETS.register_module()
+class DigitLabelsDataset(NamedBrokenImages, MultiLabelDataset):
+    """DigitScenes for multi-label classifiers (see ``digit_scenes.py``): which of the ten digits a scene holds.
+
+    Args:
+        build: arguments of ``build_digit_scenes``: the data set is generated at ``data_root`` where it is missing. None: it
+            must be there.
+        **kwargs: of mmpretrain's ``MultiLabelDataset``.
+
+    Raises:
+        ValueError: ``build`` is given, and ``data_root`` holds DigitScenes of other settings.
+        FileNotFoundError: there is no DigitScenes at ``data_root``, and ``build`` is not given.
+    """
+
+    METAINFO = {'classes': DIGIT_NAMES}
+
+    def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
+        self.build = build
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Lists the samples, generated first where asked for."""
+        if self.build is not None:
+            build_digit_scenes(self.data_root, **self.build)
+        require_digit_scenes(self.data_root)
+        return super().load_data_list()

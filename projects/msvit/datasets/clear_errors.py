@@ -32,6 +32,20 @@ def naming_broken_files(files: Sequence[str], root: str, backend_args: dict | No
         raise
 
 
+class NamedBrokenImages:
+    """Mixin in front of a data set of images, whose own errors do not name the file."""
+
+    def prepare_data(self, idx: int) -> Any:
+        """Runs the pipeline on sample ``idx``.
+
+        Raises:
+            OSError: the image is missing, truncated or damaged.
+        """
+        info = self.get_data_info(idx)
+        with naming_broken_files([info['img_path']], str(self.data_root)):
+            return self.pipeline(info)
+
+
 class ClearErrors:
     """Mixin in front of a ``BaseSegDataset``: mmseg's own errors name neither the file nor the way out.
 

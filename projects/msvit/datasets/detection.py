@@ -1,6 +1,5 @@
 """The detection data set of the configs. It needs mmdet; the rest of the package does without."""
 
-from pathlib import Path
 from typing import Any
 
 from msvit.compat import require_mmdet
@@ -9,13 +8,13 @@ require_mmdet()
 
 from mmdet.datasets import CocoDataset  # noqa: E402
 
-from .clear_errors import naming_broken_files  # noqa: E402
+from .clear_errors import NamedBrokenImages  # noqa: E402
 from .digit_instances import build_digit_instances  # noqa: E402
 from .digit_scenes import build_digit_scenes  # noqa: E402
 from .segmentation import DigitScenesDataset  # noqa: E402
 
 
-class DigitBoxesDataset(CocoDataset):
+class DigitBoxesDataset(NamedBrokenImages, CocoDataset):
     """DigitScenes for detectors: ten classes, a box and a mask for each digit (see ``digit_instances.py``).
 
     Args:
@@ -43,13 +42,3 @@ class DigitBoxesDataset(CocoDataset):
             build_digit_scenes(self.data_root, **self.build)
         build_digit_instances(self.data_root)
         return super().load_data_list()
-
-    def prepare_data(self, idx: int) -> Any:
-        """Runs the pipeline on sample ``idx``.
-
-        Raises:
-            OSError: the image is missing, truncated or damaged.
-        """
-        info = self.get_data_info(idx)
-        with naming_broken_files([info['img_path']], str(Path(self.data_root))):
-            return self.pipeline(info)

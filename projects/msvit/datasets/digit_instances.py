@@ -10,7 +10,7 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
-from .digit_scenes import MANIFEST, read_manifest
+from .digit_scenes import require_digit_scenes
 
 SPLITS = ('train', 'val')
 
@@ -28,11 +28,7 @@ def build_digit_instances(root: str | Path) -> None:
         FileNotFoundError: there is no complete DigitScenes.
     """
     root = Path(root).resolve()
-    if read_manifest(root) is None:
-        raise FileNotFoundError(
-            f'{root} holds no complete DigitScenes (it has no valid {MANIFEST}). '
-            f'Generate it: python tools/dataset_converters/digit_scenes.py {root} --boxes'
-        )
+    require_digit_scenes(root)
     files = {split: root / 'annotations' / f'instances_{split}.json' for split in SPLITS}
     if all(file.is_file() for file in files.values()):  # before the lock: the data may lie on a read-only disk
         return

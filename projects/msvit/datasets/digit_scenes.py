@@ -126,6 +126,15 @@ def read_manifest(root: str | Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) and manifest.get('dataset') == 'DigitScenes' else None
 
 
+def require_digit_scenes(root: str | Path) -> None:
+    """Raise FileNotFoundError unless a complete DigitScenes is at ``root``."""
+    if read_manifest(root) is None:
+        raise FileNotFoundError(
+            f'{root} holds no complete DigitScenes (it has no valid {MANIFEST}). '
+            f'Generate it: python tools/dataset_converters/digit_scenes.py {root}'
+        )
+
+
 def _write_split(root: Path, painter: ScenePainter, count: int) -> None:
     """Paints and writes ``count`` scenes with their masks, boxes and labels."""
     images, annotations = root / 'images' / painter.split, root / 'annotations' / painter.split

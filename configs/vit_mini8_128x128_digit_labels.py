@@ -1,0 +1,13 @@
+"""Multi-label classification by the small plain ViT of the demo, from its class token: which digits a scene holds.
+
+python tools/train.py configs/vit_mini8_128x128_digit_labels.py
+
+Not measured yet.
+"""
+
+_base_ = [
+    './_base_/models/multi_label_vit_mini8.py',
+    './_base_/datasets/digit_labels_128x128.py',
+    './_base_/schedules/digit_scenes_new_head.py',
+    './_base_/multi_label_runtime.py',
+]
