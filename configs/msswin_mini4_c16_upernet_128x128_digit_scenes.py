@@ -3,7 +3,7 @@ at the third stage.
 
 python tools/train.py configs/msswin_mini4_c16_upernet_128x128_digit_scenes.py
 
-Not measured yet.
+Reached 67.4 mIoU at 631 tokens and 66 MMACs on average (one seed); background everywhere scores 7.8.
 """
 
 _base_ = ['./swin_mini4_upernet_128x128_digit_scenes.py', './_base_/gates/gbas_short.py']

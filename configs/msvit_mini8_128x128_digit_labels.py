@@ -1,10 +1,12 @@
-"""Mixed twin of vit_mini8_128x128_digit_labels.py: the same weights and recipe, tokens of 8 and 16 pixels.
+"""Mixed twin of vit_mini8_128x128_digit_labels.py: the same weights and recipe, tokens of 8 and 16
+pixels. The gate is that of a segmentor, frozen:
+in minutes labels of whole images teach a gate nothing.
 
 python tools/train.py configs/msvit_mini8_128x128_digit_labels.py
 
 Not measured yet.
 """
 
-_base_ = ['./vit_mini8_128x128_digit_labels.py', './_base_/gates/gbas_short.py']
+_base_ = './vit_mini8_128x128_digit_labels.py'
 
-model = dict(backbone=dict(train_layout='masked', gate=_base_.gate, gate_loss=_base_.gate_loss))
+model = dict(backbone=dict(gate='work_dirs/msvit_mini8_linear_128x128_digit_scenes/iter_300.pth'))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ..backbones.gated import GatedBackbone
@@ -56,13 +57,18 @@ class AnalysedModel:
         return hasattr(self.model, 'decode_head')
 
     @property
+    def detects(self) -> bool:
+        """Whether the model gives boxes."""
+        return not self.segments and not hasattr(self.model, 'head')
+
+    @property
     def num_classes(self) -> int:
         self.require_classes()
         return self.model.decode_head.num_classes if self.segments else self.model.head.num_classes
 
     def require_classes(self) -> None:
         """Raise ValueError for a detector, which gives boxes and no classes of images or pixels."""
-        if not self.segments and not hasattr(self.model, 'head'):
+        if self.detects:
             raise ValueError(
                 f'a {type(self.model).__name__} gives boxes; this reads classes of images or pixels. `msvit macs`, latency, '
                 'masks and peers know detectors; tools/train.py and tools/test.py count their tokens and draw scale maps'
@@ -71,10 +77,12 @@ class AnalysedModel:
     def forward(self, inputs: Tensor) -> Tensor:
         """Class scores before softmax, (B, classes) or (B, classes, h, w) in the resolution of the head.
 
+        A detector gives what its heads do, of whole inputs without padding.
+
         Args:
             inputs: (B, 3, H, W), normalised as the data preprocessor does.
         """
-        return self.model(inputs, mode='tensor')
+        return self.model(inputs, _unpadded(inputs) if self.detects else None, mode='tensor')
 
     @torch.inference_mode()
     def predict(self, inputs: Tensor) -> np.ndarray:
@@ -139,6 +147,11 @@ def overruled(backbone: GatedBackbone, fine_mask: Tensor) -> Iterator[nn.Module]
         yield backbone
     finally:
         backbone.gate = gate
+
+
+def _unpadded(inputs: Tensor) -> list[BaseDataElement]:
+    """What detectors of two stages ask of their inputs."""
+    return [BaseDataElement(metainfo=dict(img_shape=tuple(inputs.shape[-2:]))) for _ in inputs]
 
 
 class _OverruledGate(BaseGate):
