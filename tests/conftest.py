@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.registry import DefaultScope
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from msvit.backbones import MSDyViT, MSEViT, MSSwin, MSViT
+from msvit.engine.safe_load import install_safe_loading
 
 LAYOUTS = ('masked', 'trimmed', 'packed')
 
@@ -78,6 +80,13 @@ def tiny_msswin() -> Callable[..., MSSwin]:
 def shorten() -> Callable[[nn.Module], None]:
     """Leaves out blocks of a config's backbone that are like others: two tell as much as twelve."""
     return _shorten
+
+
+@pytest.fixture
+def safe_loading(monkeypatch) -> None:
+    """Installs the loader of checkpoints that runs no code, as the tools do, for one test."""
+    monkeypatch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes.copy())
+    install_safe_loading()
 
 
 @pytest.fixture(scope='session')

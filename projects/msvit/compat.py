@@ -3,6 +3,13 @@
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+try:
+    from numpy._core import multiarray
+except ImportError:  # numpy before 1.26
+    from numpy.core import multiarray
+
+__all__ = ['count_attention_on_cpus', 'multiarray', 'require_mmdet', 'require_openmmlab']
+
 _PARTS = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
 
 

@@ -52,7 +52,7 @@ class Log(Hook):
 
 
 @pytest.fixture
-def train(classifier_config, tmp_path, perturb):
+def train(classifier_config, tmp_path, perturb, safe_loading):
     """Runs a distilled training of so many iterations and returns its runner and log."""
     weights = tmp_path / 'teacher.pth'
     torch.manual_seed(5)

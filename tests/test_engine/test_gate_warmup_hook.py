@@ -101,7 +101,7 @@ def test_the_rate_is_the_schedules_times_the_ramp(tmp_path, schedule, length):
             assert rate == pytest.approx(without[name] * ramp, rel=1e-9), (step, name)
 
 
-def test_a_resumed_run_goes_on_with_the_ramp(tmp_path):
+def test_a_resumed_run_goes_on_with_the_ramp(tmp_path, safe_loading):
     hook = dict(type='msvit.GateWarmupHook', iters=8)
     whole = train(tmp_path / 'whole', [hook])
     train(tmp_path / 'parts', [hook], iterations=5)

@@ -11,14 +11,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 from safetensors.torch import save_file
 
-from msvit.engine.safe_load import install_safe_loading, load_checkpoint_file
-
-
-@pytest.fixture
-def safe_mmengine(monkeypatch):
-    """Install safe loading for one test."""
-    monkeypatch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes.copy())
-    install_safe_loading()
+from msvit.engine.safe_load import load_checkpoint_file
 
 
 def test_what_a_run_of_mmengine_writes_is_read(tmp_path):
@@ -75,7 +68,7 @@ def test_a_bare_tensor_is_no_checkpoint(tmp_path):
         load_checkpoint_file(tmp_path / 'a.pth')
 
 
-def test_mmengine_uses_it(tmp_path, safe_mmengine):
+def test_mmengine_uses_it(tmp_path, safe_loading):
     torch.save({'meta': Gadget()}, tmp_path / 'a.pth')
     with pytest.raises(ValueError, match='could run code'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))
@@ -86,12 +79,12 @@ def test_mmengine_uses_it(tmp_path, safe_mmengine):
 @pytest.mark.parametrize(
     'name', ['torchvision://resnet50', 's3://bucket/a.pth', 'petrel:s3://a.pth', 'open-mmlab://vgg16', 'mmcls://vgg11']
 )
-def test_addresses_that_would_load_unsafely_are_refused(safe_mmengine, name):
+def test_addresses_that_would_load_unsafely_are_refused(safe_loading, name):
     with pytest.raises(ValueError, match='is not supported here'):
         CheckpointLoader.load_checkpoint(name)
 
 
-def test_an_address_is_downloaded_once_and_read_safely(tmp_path, safe_mmengine, monkeypatch):
+def test_an_address_is_downloaded_once_and_read_safely(tmp_path, safe_loading, monkeypatch):
     torch.save({'state_dict': {'w': torch.ones(2)}}, tmp_path / 'source.pth')
     downloads = []
 

@@ -7,20 +7,16 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import CheckpointLoader
 from PIL import Image
 
 from msvit.analysis.load_model import build_model
-from msvit.engine.safe_load import install_safe_loading
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
 @pytest.fixture(autouse=True)
-def safe_loading(monkeypatch):
-    """What the README's line does, for one test."""
-    monkeypatch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes.copy())
-    install_safe_loading()
+def always(safe_loading):
+    """Every test here starts with the README's line."""
 
 
 @pytest.fixture

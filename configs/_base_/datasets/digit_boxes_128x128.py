@@ -1,11 +1,10 @@
-"""DigitScenes at 128x128 as a detection data set, ten digits, boxes; see digit_scenes_crowded_128x128.py.
+"""DigitScenes at 128x128 as a detection data set, ten digits, boxes; see digit_scenes_128x128.py.
 
 No flips: a mirrored digit is no digit.
 """
 
 data_root = 'data/digit_scenes'
 build = dict(train=2000, val=200, size=128, seed=0)
-crowded = dict(train=6000, val=300, size=128, seed=0, digits_per_scene=(6, 9), note_side=(24 / 128, 44 / 128))
 crop_size = (128, 128)  # (height, width)
 
 train_pipeline = [
@@ -30,8 +29,8 @@ train_dataloader = dict(
     sampler=dict(type='msvit.ResumableSampler', shuffle=True),
     dataset=dict(
         type='msvit.DigitBoxesDataset',
-        data_root='data/digit_scenes_crowded',
-        build=crowded,
+        data_root=data_root,
+        build=build,
         ann_file='annotations/instances_train.json',
         data_prefix=dict(img='images/train'),
         pipeline=train_pipeline,

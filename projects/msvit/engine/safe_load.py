@@ -17,6 +17,7 @@ from mmengine.runner import CheckpointLoader
 from msvit.checkpoints import CheckpointError
 from msvit.checkpoints.io import local_file, read_file
 from msvit.checkpoints.packaged import SCHEME
+from msvit.compat import multiarray
 
 _STATISTICS = ('min', 'max', 'current', 'mean')
 _REFUSED_SCHEMES = (
@@ -40,7 +41,6 @@ def _statistic_of_history(owner: type, name: str) -> Any:
 
 def _allowed_globals() -> list:
     """Return what the message hub and the metrics of a run of mmengine consist of, beside tensors and plain values."""
-    multiarray = (np._core if hasattr(np, '_core') else np.core).multiarray
     functions = {'_reconstruct': multiarray._reconstruct, 'scalar': multiarray.scalar}
     dtypes = {type(np.dtype(kind)) for kind in '?bhilqBHILQefdU'}
     return [
