@@ -2,7 +2,7 @@
 
 python tools/train.py configs/msvit_mini8_linear_128x128_digit_scenes.py
 
-Not measured yet.
+Reached 30.8 mIoU at 148 tokens and 226 MMACs on average (one seed); background everywhere scores 7.8.
 """
 
 _base_ = ['./vit_mini8_linear_128x128_digit_scenes.py', './_base_/gates/gbas_short.py']

@@ -2,7 +2,7 @@
 
 python tools/train.py configs/msvit_mini8_setr_128x128_digit_scenes.py
 
-Not measured yet.
+Reached 39.7 mIoU at 141 tokens and 215 MMACs on average (one seed); background everywhere scores 7.8.
 """
 
 _base_ = ['./vit_mini8_setr_128x128_digit_scenes.py', './_base_/gates/gbas_short.py']

@@ -8,7 +8,7 @@ Not measured yet.
 _base_ = [
     './_base_/models/mask_rcnn_swin_mini4.py',
     './_base_/datasets/digit_masks_128x128.py',
-    './_base_/schedules/digit_boxes.py',
+    './_base_/schedules/digit_masks.py',
     './_base_/detection_runtime.py',
 ]
 

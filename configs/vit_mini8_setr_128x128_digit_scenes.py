@@ -2,7 +2,7 @@
 
 python tools/train.py configs/vit_mini8_setr_128x128_digit_scenes.py
 
-Not measured yet.
+Reached 50.6 mIoU at 256 tokens and 411 MMACs (one seed); background everywhere scores 7.8.
 """
 
 _base_ = [

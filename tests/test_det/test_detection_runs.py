@@ -69,23 +69,14 @@ def test_a_resumed_run_repeats_the_losses(sizes_run, run_tool, read_log, tmp_pat
     assert resumed == whole[3:]
 
 
-@pytest.mark.parametrize(
-    'name, least',
-    [
-        ('vit_mini8_fcos_sfp', dict(bbox=0.1)),
-        ('msvit_mini8_fcos_sfp', dict(bbox=0.1)),
-        ('msswin_mini4_c16_mask_rcnn_fpn', dict(bbox=0.1, segm=0.1)),
-    ],
-)
-def test_detectors_learn(name, least, run_tool, read_log, tmp_path, capsys):
+@pytest.mark.parametrize('name', ['vit_mini8_fcos_sfp', 'msvit_mini8_fcos_sfp'])
+def test_detectors_learn(name, run_tool, read_log, tmp_path, capsys):
     """The configs as they are: average precision far above that of chance, which is about 0."""
     run_tool('train.py', f'configs/{name}_128x128_digit_boxes.py', '--work-dir', tmp_path)
     figures = read_log(tmp_path)[-1]
     with capsys.disabled():
         shown = {key: round(value, 3) for key, value in figures.items() if key.endswith(('_mAP', '_mAP_50', 'mean'))}
         print(f'\n{name}: {shown}')
-    for kind, precision in least.items():
-        assert figures[f'coco/{kind}_mAP'] > precision
-    assert 64 <= figures['tokens/count_mean'] <= (256 if 'vit' in name else 1024)
-    if name.startswith('ms'):
-        assert figures['tokens/count_mean'] < (256 if 'vit' in name else 1024)
+    assert figures['coco/bbox_mAP'] > 0.1
+    tokens = figures['tokens/count_mean']
+    assert 64 <= tokens < 256 if name.startswith('ms') else tokens == 256
