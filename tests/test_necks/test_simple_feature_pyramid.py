@@ -21,6 +21,17 @@ def test_levels(options, shapes):
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in neck.parameters())
 
 
+@pytest.mark.parametrize('mixed', [False, True])
+@pytest.mark.parametrize('layout', ['masked', 'packed'])
+def test_maps_of_backbones_and_levels_are_contiguous(tiny_msvit, tiny_msswin, layout, mixed):
+    """mmcv's operators take the memory of a map as contiguous: RoIAlign reads any other in silence, and wrongly."""
+    images, gate = torch.randn(2, 3, 64, 64), dict(type='msvit.MLPGate', hidden_dims=(8,)) if mixed else None
+    maps = tiny_msvit(img_size=64, layout=layout, gate=gate)(images)
+    pyramid = SimpleFeaturePyramid(32, 8)(maps)
+    for level in (*maps, *pyramid, *tiny_msswin(layout=layout, gate=gate)(images)):
+        assert level.is_contiguous()
+
+
 def test_levels_answer_to_their_own_place():
     """A cell of every level sees the cells of the input below it, and their neighbours."""
     neck = SimpleFeaturePyramid(8, 4)

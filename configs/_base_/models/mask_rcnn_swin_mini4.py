@@ -3,7 +3,7 @@
 _base_ = ['./mask_rcnn_swin_t.py', '../backbones/swin_mini4.py']
 
 strides = [4, 8, 16]
-norm_cfg = dict(type='BN')  # without norms, neck and heads need thousands of iterations
+norm_cfg = dict(type='BN')
 model = dict(
     backbone=dict(
         _base_.backbone,

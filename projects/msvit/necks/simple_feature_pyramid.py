@@ -52,7 +52,7 @@ class SimpleFeaturePyramid(nn.Module):
                 f"SimpleFeaturePyramid takes feature maps (B, C, H, W), got {type(x).__name__}: set the backbone's "
                 "out_type='featmap'"
             )
-        maps = [level(x) for level in self.levels]
+        maps = [level(x).contiguous() for level in self.levels]  # mmcv's operators need it, LayerNorm2d undoes it
         for _ in range(self.extra_levels):
             maps.append(F.max_pool2d(maps[-1], kernel_size=1, stride=2))
         return tuple(maps)

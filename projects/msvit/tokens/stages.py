@@ -231,11 +231,11 @@ class Stages:
         return take_rows(torch.cat((fine, coarse)), index.flatten())
 
     def to_map(self, i: int, x: Tensor) -> Tensor:
-        """All cells of a stage, (B * N, C) in the order of memory -> (B, C, H, W)."""
+        """All cells of a stage, (B * N, C) in the order of memory -> (B, C, H, W), contiguous: mmcv's operators need it."""
         cells = self.rows[i].cells
         if cells.mergings:
             x = take_rows(x, self._of_images(cells.place(x.device)))
-        return x.view(self.batch, cells.height, cells.width, -1).permute(0, 3, 1, 2)
+        return x.view(self.batch, cells.height, cells.width, -1).permute(0, 3, 1, 2).contiguous()
 
     def _way_down(self, i: int, region: Tensor) -> Tensor:
         """Regions numbered by (B, Nc or more) -> the number of each cell (B, N) of a stage, if all had all their cells."""
