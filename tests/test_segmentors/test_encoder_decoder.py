@@ -301,7 +301,7 @@ def test_metric_and_visualizer_take_the_results(test_cfg, build, tmp_path):
         figures.append(evaluator.evaluate(2))
         visualizer = SegLocalVisualizer(vis_backends=[dict(type='LocalVisBackend')], save_dir=str(tmp_path))
         visualizer.dataset_meta = dict(classes=[str(i) for i in range(CLASSES)], palette=[[i, i, i] for i in range(CLASSES)])
-        visualizer.add_datasample('image', images[0].byte().permute(1, 2, 0).numpy(), results[0], show=False)
+        visualizer.add_datasample('image', images[0].byte().permute(1, 2, 0).numpy().copy(), results[0], show=False)
         drawings.append(torch.from_numpy(visualizer.get_image()))
     assert figures[0] == figures[1]
     assert torch.equal(*drawings)
