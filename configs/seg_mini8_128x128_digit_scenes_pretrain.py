@@ -5,11 +5,10 @@ python tools/train.py configs/seg_mini8_128x128_digit_scenes_pretrain.py
 Reached 19.2 mIoU on its own scenes.
 """
 
-_base_ = './seg_mini8_64x64_digit_scenes_pretrain.py'
+_base_ = ['./seg_mini8_64x64_digit_scenes_pretrain.py', './_base_/datasets/crowded_scenes.py']
 
-build = dict(size=128, digits_per_scene=(6, 9), note_side=(24 / 128, 44 / 128))
-train_dataloader = dict(batch_size=16, dataset=dict(data_root='data/digit_scenes_crowded', build=build))
-val_dataloader = dict(dataset=dict(data_root='data/digit_scenes_crowded', build=build))
+train_dataloader = dict(batch_size=16, dataset=_base_.crowded)
+val_dataloader = dict(dataset=_base_.crowded)
 test_dataloader = val_dataloader
 
 data_preprocessor = dict(size=(128, 128))

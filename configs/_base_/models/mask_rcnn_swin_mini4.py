@@ -15,7 +15,7 @@ model = dict(
         feat_channels=64,
         anchor_generator=dict(scales=[4], ratios=[1.0], strides=strides),  # squares of 16, 32 and 64 pixels
     ),
-    roi_head=dict(  # digits are read from the last stage, which knows them: finest_scale
+    roi_head=dict(  # finest_scale: digits are read from the last stage's map, those of 16 pixels and more
         bbox_roi_extractor=dict(out_channels=64, featmap_strides=strides, finest_scale=4),
         bbox_head=dict(
             type='ConvFCBBoxHead',
