@@ -8,7 +8,7 @@ try:
 except ImportError:  # numpy before 1.26
     from numpy.core import multiarray
 
-__all__ = ['count_attention_on_cpus', 'multiarray', 'require_mmdet', 'require_openmmlab']
+__all__ = ['count_attention_on_cpus', 'multiarray', 'require_mmdet', 'require_openmmlab', 'require_scope']
 
 _PARTS = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
 
@@ -36,6 +36,16 @@ def require_openmmlab() -> None:
             "    MMCV_WITH_OPS=1 pip install --no-build-isolation --no-cache-dir --force-reinstall --no-deps 'mmcv==2.1.0'\n"
             "Or take the maintained forks, which need none: pip install 'msvit[onedl]'"
         )
+
+
+def require_scope(scope: str | None) -> None:
+    """Check that the library of a config's ``default_scope`` can be imported, where it may not be there: mmdet.
+
+    Raises:
+        ImportError: it is wanted and missing, see `require_mmdet`.
+    """
+    if scope == 'mmdet':
+        require_mmdet()
 
 
 def require_mmdet() -> None:

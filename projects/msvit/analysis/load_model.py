@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints import CheckpointError, read_checkpoint
 from ..checkpoints.gate import SETTINGS, find_gate, shape_of_gate
 from ..checkpoints.io import local_file
-from ..compat import require_mmdet
+from ..compat import require_scope
 from .input_size import class_name
 
 
@@ -48,8 +48,7 @@ def build_model(cfg: Config) -> nn.Module:
 
 def _build(cfg: Config, weights: dict[str, Tensor] | None) -> nn.Module:
     scope = cfg.get('default_scope', 'mmseg')
-    if scope == 'mmdet':
-        require_mmdet()
+    require_scope(scope)
     init_default_scope(scope)
     settings = deepcopy(cfg.model)
     settings.pop('init_cfg', None)

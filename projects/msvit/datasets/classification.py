@@ -9,7 +9,7 @@ from mmpretrain.datasets import ImageNet as MMPretrainImageNet
 from msvit.registry import DATASETS
 
 from .clear_errors import NamedBrokenImages
-from .digit_scenes import DIGIT_NAMES, build_digit_scenes, require_digit_scenes
+from .digit_scenes import DIGIT_NAMES, GeneratedScenes
 
 
 class ClearFolders(NamedBrokenImages):
@@ -49,7 +49,7 @@ class ImageFolderDataset(ClearFolders, CustomDataset):
 
 
 @DATASETS.register_module()
-class DigitLabelsDataset(NamedBrokenImages, MultiLabelDataset):
+class DigitLabelsDataset(GeneratedScenes, NamedBrokenImages, MultiLabelDataset):
     """DigitScenes for multi-label classifiers (see ``digit_scenes.py``): which of the ten digits a scene holds.
 
     Args:
@@ -64,13 +64,7 @@ class DigitLabelsDataset(NamedBrokenImages, MultiLabelDataset):
 
     METAINFO = {'classes': DIGIT_NAMES}
 
-    def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
-        self.build = build
-        super().__init__(**kwargs)
-
     def load_data_list(self) -> list[dict[str, Any]]:
         """Lists the samples, generated first where asked for."""
-        if self.build is not None:
-            build_digit_scenes(self.data_root, **self.build)
-        require_digit_scenes(self.data_root)
+        self.generate()
         return super().load_data_list()

@@ -10,11 +10,11 @@ from mmdet.datasets import CocoDataset  # noqa: E402
 
 from .clear_errors import NamedBrokenImages  # noqa: E402
 from .digit_instances import build_digit_instances  # noqa: E402
-from .digit_scenes import build_digit_scenes  # noqa: E402
+from .digit_scenes import GeneratedScenes  # noqa: E402
 from .segmentation import DigitScenesDataset  # noqa: E402
 
 
-class DigitBoxesDataset(NamedBrokenImages, CocoDataset):
+class DigitBoxesDataset(GeneratedScenes, NamedBrokenImages, CocoDataset):
     """DigitScenes for detectors: ten classes, a box and a mask for each digit (see ``digit_instances.py``).
 
     Args:
@@ -30,15 +30,8 @@ class DigitBoxesDataset(NamedBrokenImages, CocoDataset):
     # all but the background
     METAINFO = {key: value[1:] for key, value in DigitScenesDataset.METAINFO.items()}
 
-    def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
-        self.build = build
-        super().__init__(**kwargs)
-
     def load_data_list(self) -> list[dict[str, Any]]:
         """Lists the samples, generated first where asked for."""
-        if not self.data_root:
-            raise ValueError('DigitBoxesDataset needs data_root')
-        if self.build is not None:
-            build_digit_scenes(self.data_root, **self.build)
+        self.generate()
         build_digit_instances(self.data_root)
         return super().load_data_list()

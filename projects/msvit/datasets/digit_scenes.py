@@ -171,3 +171,29 @@ def _coco_annotations(scene: Scene, image_id: int, first_id: int) -> list[dict[s
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content) + '\n')
+
+
+class GeneratedScenes:
+    """Mixin in front of a data set on DigitScenes, which is generated where it is missing.
+
+    Args:
+        build: arguments of `build_digit_scenes`. None: the data set must be there.
+        **kwargs: of the data set.
+    """
+
+    def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
+        self.build = build
+        super().__init__(**kwargs)
+
+    def generate(self) -> None:
+        """Generates the scenes at ``data_root`` where they are missing and ``build`` is given.
+
+        Raises:
+            ValueError: there is no ``data_root``, or it holds DigitScenes of other settings.
+            FileNotFoundError: there is no DigitScenes, and ``build`` is not given.
+        """
+        if not self.data_root:
+            raise ValueError(f'{type(self).__name__} needs data_root')
+        if self.build is not None:
+            build_digit_scenes(self.data_root, **self.build)
+        require_digit_scenes(self.data_root)

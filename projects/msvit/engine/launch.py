@@ -15,7 +15,7 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
-from msvit.compat import require_mmdet
+from msvit.compat import require_scope
 from msvit.engine.consistency_hook import ConsistencyHook
 from msvit.engine.cpu_processes import join_cpu_processes
 from msvit.engine.safe_load import install_safe_loading
@@ -158,8 +158,7 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
     Raises:
         ImportError: the config wants mmdet, and it is not installed.
     """
-    if cfg.get('default_scope') == 'mmdet':
-        require_mmdet()
+    require_scope(cfg.get('default_scope'))
     install_safe_loading()
     join_cpu_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
