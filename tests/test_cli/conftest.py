@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
+from PIL import Image
 
 from msvit.analysis.load_model import build_model
 from msvit.checkpoints import save_weights
@@ -38,3 +40,22 @@ def trained(tmp_path, scenes) -> Callable[..., tuple[str, str]]:
         return str(path), str(weights)
 
     return build
+
+
+@pytest.fixture
+def images(tmp_path) -> Path:
+    """A folder of noise in every kind of image file, 56x40 pixels; one is turned by EXIF, one tiny."""
+    folder = tmp_path / 'images'
+    (folder / 'deeper').mkdir(parents=True)
+    noise = np.random.default_rng(0).integers(0, 256, (40, 56, 4), dtype=np.uint8)
+    Image.fromarray(noise[..., :3]).save(folder / 'rgb.jpg')
+    Image.fromarray(noise[..., 0]).save(folder / 'grey.png')
+    Image.fromarray(noise).save(folder / 'rgba.png')
+    Image.fromarray(noise[..., 0]).convert('P').save(folder / 'palette.gif')
+    Image.fromarray(noise[..., 0].astype(np.uint16) * 200).save(folder / 'deep.tif')
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    Image.fromarray(noise[..., :3]).save(folder / 'deeper' / 'turned.JPG', exif=exif)
+    Image.fromarray(noise[:5, :3, :3]).save(folder / 'deeper' / 'tiny.png')
+    (folder / 'readme.txt').write_text('no image')
+    return folder

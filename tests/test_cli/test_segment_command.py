@@ -55,25 +55,6 @@ def checkpoint(config, tmp_path) -> Path:
     return tmp_path / 'tiny.pth'
 
 
-@pytest.fixture
-def images(tmp_path) -> Path:
-    """A folder of images of every kind, of the ``SIZES`` below."""
-    folder = tmp_path / 'images'
-    (folder / 'deeper').mkdir(parents=True)
-    noise = np.random.default_rng(0).integers(0, 256, (40, 56, 4), dtype=np.uint8)
-    Image.fromarray(noise[..., :3]).save(folder / 'rgb.jpg')
-    Image.fromarray(noise[..., 0]).save(folder / 'grey.png')
-    Image.fromarray(noise).save(folder / 'rgba.png')
-    Image.fromarray(noise[..., 0]).convert('P').save(folder / 'palette.gif')
-    Image.fromarray(noise[..., 0].astype(np.uint16) * 200).save(folder / 'deep.tif')
-    exif = Image.Exif()
-    exif[0x0112] = 8
-    Image.fromarray(noise[..., :3]).save(folder / 'deeper' / 'turned.JPG', exif=exif)
-    Image.fromarray(noise[:5, :3, :3]).save(folder / 'deeper' / 'tiny.png')
-    (folder / 'readme.txt').write_text('no image')
-    return folder
-
-
 SIZES = {name: (40, 56) for name in ('rgb', 'grey', 'rgba', 'palette', 'deep')} | {
     'deeper/turned': (56, 40),
     'deeper/tiny': (5, 3),
