@@ -47,7 +47,7 @@ setup-det: $(STAMP_DET)  ## create a second virtual environment, with mmdet, for
 
 test-det: $(STAMP_DET)  ## run the tests of detectors in it, trainings included
 	$(say) 'Running the tests of detectors'
-	@$(PY_DET) -m pytest tests/test_det tests/test_analysis/test_model_macs.py
+	@$(PY_DET) -m pytest tests/test_det tests/test_analysis/test_model_macs.py tests/test_metafile.py
 
 setup-openmmlab: $(STAMP_OPENMMLAB)  ## create a third one, with the original OpenMMLab packages
 	@echo 'Ready: $(PY_OPENMMLAB)'

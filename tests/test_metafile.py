@@ -2,6 +2,7 @@
 
 import re
 import runpy
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ COUNTED = [
     *('swin_t_224x224_in1k', 'msswin_mini2_c8_32x32_cifar10', 'msseg_mini8_128x128_digit_scenes'),
     *('msswin_mini4_c16_fcn_128x128_digit_scenes', 'msvit_mini8_128x128_digit_labels'),
 ]
+if find_spec('mmdet'):  # make test-det
+    COUNTED += ['msvit_mini8_fcos_sfp_128x128_digit_boxes', 'msswin_mini4_c16_mask_rcnn_fpn_128x128_digit_boxes']
 # Of the papers, in 1e9 and 1e6: DeiT (Table 5), Swin (Table 1), EViT (Table 1), MSViT (Table 4, backbones).
 PUBLISHED = {
     'deit_s16_224x224_in1k': (4.6, 22),

@@ -8,7 +8,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from msvit.analysis.input_size import set_input_size
+from msvit.analysis.input_size import native_size, set_input_size
+from msvit.backbones import MSViT
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
@@ -170,3 +171,25 @@ def test_a_segmenter_with_sliding_windows_trains_at_its_new_size():
     model = MODELS.build(cfg.model).train()
     model.backbone(torch.zeros(2, 3, *cfg.train_dataloader.dataset.pipeline[4].crop_size))
     assert 'loss_gate_prior' in model.backbone.pop_gate_losses()
+
+
+@pytest.mark.parametrize(
+    ('name', 'size'),
+    [
+        ('msseg_s16_512x512_ade20k', (512, 512)),  # sliding windows
+        ('msseg_s14_448x336_camvid', (336, 448)),  # embeddings of 518 pixels
+        ('msseg_s14_448x336_camvid_cpu', (336, 448)),  # trained on crops of 224
+        ('msvit_s16_384x384_in1k', (384, 384)),  # cropped
+        ('swin_mini4_64x64_digit_scenes_pretrain', (64, 64)),  # said by the data preprocessor
+    ],
+)
+def test_native_size_is_that_of_the_test(name, size):
+    backbone = MSViT(dict(embed_dim=4, depth=1, num_heads=1, patch_size=16), img_size=96)
+    assert native_size(Config.fromfile(CONFIGS / f'{name}.py'), backbone) == size
+
+
+def test_native_size_without_any_word_of_it_is_the_backbones():
+    backbone = MSViT(dict(embed_dim=4, depth=1, num_heads=1, patch_size=16), img_size=(96, 64))
+    resize = dict(type='Resize', scale=(2048, 512), keep_ratio=True)
+    cfg = Config(dict(model=dict(), test_dataloader=dict(dataset=dict(pipeline=[resize]))))
+    assert native_size(cfg, backbone) == (96, 64)

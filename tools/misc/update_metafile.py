@@ -18,6 +18,7 @@ import yaml
 from mmengine.config import Config
 from torch import nn
 
+from msvit.analysis.input_size import native_size
 from msvit.analysis.load_model import build_model
 from msvit.analysis.macs import backbone_macs
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 METAFILE = ROOT / 'configs' / 'metafile.yml'
 HEADER = """\
 # Written by tools/misc/update_metafile.py; collections and results by hand. Results are those of README.md.
-# FLOPs: multiply-accumulates of the backbone for one image of its native size, every region fine: the most that it costs.
+# FLOPs: multiply-accumulates of the backbone for one image as it comes at test, every region fine: the most that it costs.
 # Parameters: of the whole model, gate, learned priors and MSSwin's coarse embedding included.
 """
 # By a part of a config's name; the first one that fits.
@@ -61,10 +62,10 @@ def build_without_weights(cfg: Config) -> nn.Module:
             return build_model(cfg)
 
 
-def count(model: nn.Module) -> dict[str, int]:
+def count(cfg: Config, model: nn.Module) -> dict[str, int]:
     """FLOPs and parameters as the metafile means them, see `HEADER`."""
     backbone = model.backbone
-    grid = backbone.grid(torch.empty(1, 3, *backbone.patch_embed.img_size, device='meta'))
+    grid = backbone.grid(torch.empty(1, 3, *native_size(cfg, backbone), device='meta'))
     fine_mask = torch.ones(1, *grid.region_shape, dtype=torch.bool)
     macs = backbone_macs(backbone, grid, torch.tensor([grid.num_fine]), fine_mask)
     return {'FLOPs': int(macs.total), 'Parameters': sum(parameter.numel() for parameter in model.parameters())}
@@ -79,7 +80,7 @@ def describe(config: Path, written: dict[str, Any]) -> dict[str, Any]:
     """
     cfg = Config.fromfile(config)
     if find_spec(cfg.default_scope):
-        counts = count(build_without_weights(cfg))
+        counts = count(cfg, build_without_weights(cfg))
     else:
         counts = {name: value for name, value in written.get('Metadata', {}).items() if name in ('FLOPs', 'Parameters')}
         print(f'{config.name}: not counted, there is no {cfg.default_scope}')

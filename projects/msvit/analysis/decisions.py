@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 
 from ..backbones.gated import GatedBackbone
+from .input_size import native_size
 from .model import AnalysedModel
 
 
 def native_inputs(model: AnalysedModel, batch: int = 1, seed: int = 0) -> Tensor:
-    """Noise (batch, 3, H, W) of the size that the backbone's position embeddings are laid out for."""
-    height, width = model.backbone.patch_embed.img_size
-    noise = torch.randn(batch, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    """Noise (batch, 3, H, W) of the size that the model sees at test, see `native_size`."""
+    noise = torch.randn(batch, 3, *native_size(model.cfg, model.backbone), generator=torch.Generator().manual_seed(seed))
     return noise.to(model.device)
 
 

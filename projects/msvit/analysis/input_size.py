@@ -1,9 +1,11 @@
 """The input size of a config, which stands in many of its places."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mmengine.config import Config
+
+from ..backbones.gated import GatedBackbone
 
 # What of each transform is a size in pixels.
 _SIZES = {
@@ -21,6 +23,24 @@ _SIZES = {
 }
 # These do not say how large the image comes out: it keeps its aspect, or the size is drawn.
 _LOOSE = ('RandomChoiceResize', 'RandomResize', 'ResizeEdge', 'ResizeShortestEdge')
+
+
+def native_size(cfg: Config, backbone: GatedBackbone) -> tuple[int, int]:
+    """(height, width) in pixels of what a config's model sees at test, or in training where the images to test differ in size.
+
+    Args:
+        cfg: of the model.
+        backbone: of the model; the size of its position embeddings stands in where the config says none.
+    """
+    test_cfg = cfg.model.get('test_cfg') or {}
+    if test_cfg.get('mode') == 'slide':
+        return _pair(test_cfg['crop_size'])
+    dataset = (cfg.get('test_dataloader') or {}).get('dataset')
+    transforms = [transform for pipeline in _pipelines(dataset) for transform, _ in sized_transforms(pipeline)]
+    if transforms and _decides_size(transforms[-1]):
+        return _pair(transforms[-1][_SIZES[class_name(transforms[-1])][0]])[::-1]  # mmcv's transforms: (width, height)
+    preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    return _pair(preprocessor.get('size') or backbone.patch_embed.img_size)
 
 
 def set_input_size(cfg: Config, size: int) -> None:
@@ -89,9 +109,9 @@ def _checked_transforms(cfg: Config, old: int) -> list[tuple[dict, tuple[str, ..
 
 def _check_training_size(transform: dict, old: int) -> None:
     """The last transform with a size decides what the backbone sees."""
-    name = class_name(transform)
-    if name in _LOOSE or transform.get('keep_ratio'):
+    if not _decides_size(transform):
         return
+    name = class_name(transform)
     size = transform[_SIZES[name][0]]
     if size not in (old, (old, old), [old, old]):
         raise ValueError(
@@ -123,6 +143,14 @@ def sized_transforms(pipeline: Any) -> Iterator[tuple[dict, tuple[str, ...]]]:
         if keys and pipeline.get(keys[0]) is not None:
             yield pipeline, keys
         yield from sized_transforms(pipeline.get('transforms'))
+
+
+def _decides_size(transform: dict) -> bool:
+    return class_name(transform) not in _LOOSE and not transform.get('keep_ratio')
+
+
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def class_name(part: dict) -> str:
