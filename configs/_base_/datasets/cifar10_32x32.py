@@ -1,4 +1,4 @@
-"""CIFAR-10, 10 classes, at its own 32x32 pixels, crop and flip.
+"""CIFAR-10, 10 classes, at its own 32x32 pixels, crop and flip. Resize changes nothing there: it serves sweeps over sizes.
 
 Expects data/cifar10/{train,test}/<class>/*.jpg (or .png).
 """
@@ -9,11 +9,12 @@ img_size = 32
 train_pipeline = [
     dict(type='msvit.SeedSample'),
     dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=img_size),
     dict(type='RandomCrop', crop_size=img_size, padding=4),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='PackInputs'),
 ]
-test_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=img_size), dict(type='PackInputs')]
 
 train_dataloader = dict(
     batch_size=128,
