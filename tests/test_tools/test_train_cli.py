@@ -133,6 +133,14 @@ def test_what_does_not_fit_ends_in_one_message(toy_config, run_tool, option, mes
         run_tool('train.py', toy_config, options=(option,))
 
 
+def test_a_missing_checkpoint_names_the_training_that_makes_it(toy_config, run_tool):
+    Path('configs').mkdir()
+    Path('configs/first.py').write_text('')
+    message = r'error: There is no checkpoint work_dirs/first/iter_9\.pth\. .* tools/train\.py configs/first\.py'
+    with pytest.raises(SystemExit, match=message):
+        run_tool('train.py', toy_config, options=('load_from=work_dirs/first/iter_9.pth',))
+
+
 @pytest.mark.parametrize('workers', [0, 2])
 def test_a_truncated_image_ends_in_one_message(toy_config, tmp_path, run_tool, workers):
     toy_config.write_text(toy_config.read_text().replace('BaseSegDataset', 'msvit.SegDataset'))

@@ -1,7 +1,11 @@
 """DigitScenes at 128x128 as a detection data set, ten digits, boxes; see digit_scenes_128x128.py.
 
+Detectors learn from the crowded scenes of crowded_scenes.py and are tested on ordinary ones.
+
 No flips: a mirrored digit is no digit.
 """
+
+_base_ = './crowded_scenes.py'
 
 data_root = 'data/digit_scenes'
 build = dict(train=2000, val=200, size=128, seed=0)
@@ -28,9 +32,8 @@ train_dataloader = dict(
     num_workers=2,
     sampler=dict(type='msvit.ResumableSampler', shuffle=True),
     dataset=dict(
+        _base_.crowded,
         type='msvit.DigitBoxesDataset',
-        data_root=data_root,
-        build=build,
         ann_file='annotations/instances_train.json',
         data_prefix=dict(img='images/train'),
         pipeline=train_pipeline,

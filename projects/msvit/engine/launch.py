@@ -96,10 +96,12 @@ def require_checkpoint(path: str) -> str:
     """Return the path of a checkpoint that is there, or an address unchanged.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file; says which config makes it, if it lies in the default work dir of one.
     """
     if '://' not in path and not Path(path).expanduser().is_file():
-        raise FileNotFoundError(f'There is no checkpoint {path}.')
+        config = Path('configs', f'{Path(path).parent.name}.py')
+        how = f' It comes from another training: python tools/train.py {config}' if config.is_file() else ''
+        raise FileNotFoundError(f'There is no checkpoint {path}.{how}')
     return path
 
 
@@ -157,8 +159,11 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
 
     Raises:
         ImportError: the config wants mmdet, and it is not installed.
+        FileNotFoundError: the checkpoint to begin with is not there.
     """
     require_scope(cfg.get('default_scope'))
+    if cfg.get('load_from'):
+        require_checkpoint(cfg.load_from)
     install_safe_loading()
     join_cpu_processes(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
