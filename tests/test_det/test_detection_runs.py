@@ -11,6 +11,7 @@ pytest.importorskip('mmdet.models', reason="needs mmdet and mmcv's operators: ma
 SIZES_CONFIG = """
 _base_ = '{root}/configs/msvit_mini8_fcos_sfp_128x128_digit_boxes.py'
 
+load_from = None
 model = dict(backbone=dict(gate_loss=dict(_delete_=True, type='msvit.BaSLoss', target=0.25, weight=4.0)))
 train_pipeline = _base_.train_pipeline
 train_pipeline[3] = dict(type='RandomChoiceResize', scales=[(75, 111), (110, 150)], keep_ratio=False)
