@@ -1,5 +1,6 @@
 """Mixed twin of vit_mini8_128x128_digit_labels.py: the same weights and recipe, tokens of 8 and 16 pixels.
 
+python tools/train.py configs/msvit_mini8_linear_128x128_digit_scenes.py
 python tools/train.py configs/msvit_mini8_128x128_digit_labels.py
 
 Reached 50.4 mAP at 148 tokens and 226 MMACs on average (one seed); chance has 19.

@@ -35,10 +35,9 @@ def native_size(cfg: Config, backbone: GatedBackbone) -> tuple[int, int]:
     test_cfg = cfg.model.get('test_cfg') or {}
     if test_cfg.get('mode') == 'slide':
         return _pair(test_cfg['crop_size'])
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset')
-    transforms = [transform for pipeline in _pipelines(dataset) for transform, _ in sized_transforms(pipeline)]
-    if transforms and _decides_size(transforms[-1]):
-        return _pair(transforms[-1][_SIZES[class_name(transforms[-1])][0]])[::-1]  # mmcv's transforms: (width, height)
+    transforms = _transforms_of((cfg.get('test_dataloader') or {}).get('dataset'))
+    if transforms and (size := _decided_size(transforms[-1][0])):
+        return _pair(size)[::-1]  # mmcv's transforms: (width, height)
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
     return _pair(preprocessor.get('size') or backbone.patch_embed.img_size)
 
@@ -92,7 +91,7 @@ def _checked_transforms(cfg: Config, old: int) -> list[tuple[dict, tuple[str, ..
         dataset = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
         if dataset is None:
             continue
-        transforms = [item for pipeline in _pipelines(dataset) for item in sized_transforms(pipeline)]
+        transforms = _transforms_of(dataset)
         if not transforms:
             raise ValueError(
                 f'no transform of {split}_dataloader determines the size of its images, which come at their own: to train at '
@@ -109,14 +108,11 @@ def _checked_transforms(cfg: Config, old: int) -> list[tuple[dict, tuple[str, ..
 
 def _check_training_size(transform: dict, old: int) -> None:
     """The last transform with a size decides what the backbone sees."""
-    if not _decides_size(transform):
-        return
-    name = class_name(transform)
-    size = transform[_SIZES[name][0]]
-    if size not in (old, (old, old), [old, old]):
+    size = _decided_size(transform)
+    if size is not None and size not in (old, (old, old), [old, old]):
         raise ValueError(
-            f'{name} makes training images of {size} pixels, and model.backbone.img_size is {old}: the input size can be '
-            'changed where both say the same square'
+            f'{class_name(transform)} makes training images of {size} pixels, and model.backbone.img_size is {old}: the input '
+            'size can be changed where both say the same square'
         )
 
 
@@ -145,8 +141,15 @@ def sized_transforms(pipeline: Any) -> Iterator[tuple[dict, tuple[str, ...]]]:
         yield from sized_transforms(pipeline.get('transforms'))
 
 
-def _decides_size(transform: dict) -> bool:
-    return class_name(transform) not in _LOOSE and not transform.get('keep_ratio')
+def _transforms_of(dataset: Any) -> list[tuple[dict, tuple[str, ...]]]:
+    """`sized_transforms` of all pipelines of a dataset's config."""
+    return [item for pipeline in _pipelines(dataset) for item in sized_transforms(pipeline)]
+
+
+def _decided_size(transform: dict) -> int | Sequence[int] | None:
+    """The size of the images that a transform makes; None where they keep their aspect, or the size is drawn."""
+    name = class_name(transform)
+    return None if name in _LOOSE or transform.get('keep_ratio') else transform[_SIZES[name][0]]
 
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:
