@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ..gates import LearnedGate
 from ..losses import teaching_loss
@@ -35,7 +35,7 @@ class TeachGateHook(Hook):
         fine_share: mean share of fine regions over training images, in (0, 1).
         begin: iteration of the run at which the gate is taught, >= 0.
         iters: teaching steps, each a training batch, >= 1.
-        lr: highest learning rate of the teaching, > 0; it rises and falls once.
+        lr: learning rate at the start of the teaching, > 0; it falls to 0.
 
     Raises:
         ValueError: an argument is out of range; in the run: no backbone has a learned gate, a gate is not ``frozen`` from the
@@ -76,7 +76,7 @@ class TeachGateHook(Hook):
     def _teach(self, gate: LearnedGate, runner: Runner) -> None:
         parameters = list(gate.requires_grad_().parameters())
         optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=0.01)
-        schedule = OneCycleLR(optimizer, self.lr, total_steps=self.iters, pct_start=0.1)
+        schedule = CosineAnnealingLR(optimizer, self.iters)
         lowest, highest = torch.inf, -torch.inf
         report_every = max(self.iters // 10, 1)
         batches = self._batches(gate, runner)
