@@ -5,5 +5,5 @@ python tools/train.py configs/msseg_t16_384x576_ccp.py
 
 _base_ = ['./seg_t16_384x576_ccp.py', './_base_/gates/taught_by_labels.py']
 
-model = dict(backbone=dict(gate=_base_.gate))
+model = dict(backbone=dict(gate=_base_.gate, out_type='tokens'), neck=dict(type='msvit.UnfoldTokens', in_channels=192))
 custom_hooks = [*_base_.custom_hooks, dict(_base_.teach_gate, begin=_base_.flat_iters)]

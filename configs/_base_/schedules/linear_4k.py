@@ -7,7 +7,7 @@ optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01),
     clip_grad=dict(max_norm=1.0),
-    paramwise_cfg=dict(custom_keys={'decode_head': dict(lr_mult=10.0)}),
+    paramwise_cfg=dict(custom_keys={'decode_head': dict(lr_mult=10.0), 'neck': dict(lr_mult=2.0)}),
 )
 flat_iters, max_iters = 2600, 4000
 param_scheduler = [
