@@ -1,10 +1,13 @@
 """A learned gate that sees the surroundings of a region."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import MODELS
+from ..tokens import shrink
 from .learned import LearnedGate
 
 # Pixels along a region's side in the reduced image: three convolutions of stride 2 make one value of them.
@@ -55,6 +58,10 @@ class ContextGate(LearnedGate):
         self.stem = nn.ModuleList(_Conv(before, after, stride=2) for before, after in zip(widths, widths[1:], strict=False))
         self.context = nn.ModuleList(_Conv(width, width) for _ in range(depth))
         self.head = nn.Conv2d(width, 1, 1)
+        # what the stem takes for zero, and so pads with: moves where a host normalises pixels in another way
+        self.register_buffer('centre', torch.zeros(in_channels))
+        # the weights do not tell it, and a checkpoint must
+        self.register_buffer('region_size', torch.tensor(coarse_patch_size))
         self._quiet_last_layer(init_p_fine)
         if frozen:
             self.freeze()
@@ -66,12 +73,32 @@ class ContextGate(LearnedGate):
     def logits(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
             height, width = self.region_shape(images)
-            x = F.adaptive_avg_pool2d(images.to(self.head.weight.dtype), (height * _SIDE, width * _SIDE))
+            x = _reduce(images.to(self.head.weight.dtype), height * _SIDE, width * _SIDE) - self.centre[:, None, None]
             for layer in self.stem:
                 x = layer(x)
             for layer in self.context:
                 x = x + layer(x)
             return self.head(x).squeeze(1).float()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Weights for regions of another size are an error; without buffers they are those of the normalisation at hand."""
+        for name in ('centre', 'region_size'):
+            state_dict.setdefault(prefix + name, getattr(self, name))
+        size = int(state_dict[f'{prefix}region_size'])
+        if size != self.coarse_patch_size:
+            raise ValueError(
+                f'the weights are those of a ContextGate for regions of {size} pixels, and this one has '
+                f'coarse_patch_size={self.coarse_patch_size}'
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _reduce(images: Tensor, height: int, width: int) -> Tensor:
+    """Mean pixels on a grid of so many rows and columns."""
+    ratio = images.shape[-1] // width
+    if images.shape[-2:] == (height * ratio, width * ratio):
+        return shrink(images, ratio)
+    return F.adaptive_avg_pool2d(images, (height, width))
 
 
 class _Conv(nn.Sequential):
