@@ -33,6 +33,8 @@ class ContextGate(LearnedGate):
         ValueError: an argument is out of its range.
     """
 
+    tensor_names = r'centre|region_size|(?:stem|context)\.\d+\.[01]\.(?:weight|bias)|head\.(?:weight|bias)'
+
     def __init__(
         self,
         coarse_patch_size: int = 32,
@@ -79,6 +81,37 @@ class ContextGate(LearnedGate):
             for layer in self.context:
                 x = x + layer(x)
             return self.head(x).squeeze(1).float()
+
+    def macs(self, height: int, width: int) -> int:
+        """As `BaseGate.macs`."""
+        stem = sum(layer[0].weight.numel() * (_SIDE >> i) ** 2 for i, layer in enumerate(self.stem, start=1))
+        rest = sum(layer[0].weight.numel() for layer in self.context) + self.head.weight.numel()
+        return height * width * (stem + rest)
+
+    @torch.no_grad()
+    def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
+        # scale * x + shift - centre = scale * (x - (centre - shift) / scale): padding stays what it is, zero
+        first = self.stem[0][0].weight
+        first.copy_(first.double().cpu() * scale[:, None, None])
+        self.centre.copy_((self.centre.double().cpu() - shift) / scale)
+
+    @torch.no_grad()
+    def reverse_channels(self) -> None:
+        first = self.stem[0][0].weight
+        first.copy_(first.flip(1))
+        self.centre.copy_(self.centre.flip(0))
+
+    @classmethod
+    def _read_arguments(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None) -> dict[str, Any]:
+        size = int(tensors['region_size'])
+        if coarse_patch_size not in (None, size):
+            raise ValueError(f'the gate is one for regions of {size} pixels, not of {coarse_patch_size}')
+        return dict(
+            in_channels=tensors['stem.0.0.weight'].shape[1],
+            coarse_patch_size=size,
+            width=len(tensors['stem.2.0.weight']),
+            depth=sum(name.startswith('context.') and name.endswith('.0.weight') for name in tensors),
+        )
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         """Weights for regions of another size are an error; without buffers they are those of the normalisation at hand."""
