@@ -11,7 +11,7 @@ from mmpretrain.registry import MODELS
 
 from msvit.analysis.load_model import forget_pretrained, load_model
 from msvit.checkpoints import CheckpointError, save_gate
-from msvit.gates import MLPGate, Normalization
+from msvit.gates import ContextGate, MLPGate, Normalization
 
 IMAGENET = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 
@@ -23,11 +23,12 @@ def config_of(gate) -> Config:
     return Config(dict(default_scope='mmpretrain', model=dict(type='ImageClassifier', backbone=backbone, head=head)))
 
 
-@pytest.fixture
-def file(tmp_path):
+@pytest.fixture(params=[(MLPGate, dict(hidden_dims=(12, 8))), (ContextGate, dict(width=8, depth=1))], ids=['mlp', 'context'])
+def file(request, tmp_path):
     torch.manual_seed(0)
-    gate = MLPGate(coarse_patch_size=16, hidden_dims=(12, 8), init_p_fine=0.5, threshold=0.4)
-    torch.nn.init.normal_(gate.mlp[-1].weight)
+    kind, form = request.param
+    gate = kind(coarse_patch_size=16, init_p_fine=0.5, threshold=0.4, **form)
+    torch.nn.init.normal_(gate.last_layer.weight)
     return save_gate(gate, tmp_path / 'gate.safetensors', Normalization((127.5,) * 3, (127.5,) * 3))
 
 

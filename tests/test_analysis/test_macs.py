@@ -5,10 +5,10 @@ import torch
 
 from msvit.analysis.macs import Macs, backbone_macs, count_macs
 from msvit.backbones import MSViT
-from msvit.gates import MLPGate
+from msvit.gates import BaseGate, ContextGate, MLPGate, RadialGate, SaliencyGate
 from msvit.tokens import position_table
 
-GATE = dict(type='msvit.MLPGate')
+GATES = {None: None, 'MLP gate': dict(type='msvit.MLPGate'), 'context gate': dict(type='msvit.ContextGate')}
 
 
 def counted(net: MSViT, images: torch.Tensor, mask: torch.Tensor | None) -> float:
@@ -30,7 +30,7 @@ def counted(net: MSViT, images: torch.Tensor, mask: torch.Tensor | None) -> floa
     ],
     ids=['plain', 'no class token', 'registers', 'Ti'],
 )
-@pytest.mark.parametrize('gate', [None, GATE], ids=['no gate', 'MLP gate'])
+@pytest.mark.parametrize('gate', GATES.values(), ids=GATES)
 @pytest.mark.parametrize('share', [0.0, 0.4, 1.0])
 def test_agrees_with_a_counted_forward_pass(arch, gate, share):
     patch = arch['patch_size'] if isinstance(arch, dict) else 16
@@ -124,3 +124,26 @@ def test_mixed_rows_of_tables_3_to_5(size, pixels, tokens, gmacs):
 def test_the_gate_costs_at_most_one_percent(tokens):
     macs = macs_of('small', 224, tokens, gated=True)
     assert 0 < macs.gate.item() <= 0.01 * macs.total.item()
+
+
+@pytest.mark.parametrize(
+    ('gate', 'macs'),
+    [
+        (MLPGate(14, hidden_dims=(8,)), 12 * (3 * 14 * 14 * 8 + 8)),
+        (ContextGate(14, width=8, depth=1), 12 * (16 * 54 + 4 * 72 + 288 + 576 + 8)),
+        (RadialGate(16), 0),
+        (SaliencyGate(16, saliency='detail'), 0),
+        (SaliencyGate(16, saliency=torch.nn.Conv2d(3, 1, 3, padding=1)), 12 * 16 * 16 * 27),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseGate) else '',
+)
+def test_gates_know_what_they_cost(gate, macs):
+    assert gate.eval().macs(3, 4) == BaseGate.macs(gate, 3, 4) == macs
+
+
+def test_the_gate_with_context_costs_at_most_two_percent():
+    net = MSViT('vit_tiny_patch16_224', img_size=(352, 480), gate=dict(type='msvit.ContextGate'))
+    grid = net.grid(torch.empty(1, 3, 352, 480))
+    for tokens in (grid.num_fine, 400):
+        macs = backbone_macs(net, grid, torch.tensor([tokens]))
+        assert 0 < macs.gate.item() <= 0.02 * macs.total.item()

@@ -19,7 +19,7 @@ from msvit.analysis.peers import (
 )
 from msvit.analysis.peers.nets import Merged
 from msvit.analysis.samples import Sample
-from msvit.gates import MLPGate, RadialGate
+from msvit.gates import ContextGate, MLPGate, RadialGate
 
 ARCH = dict(embed_dim=32, depth=4, num_heads=2, patch_size=8)
 PREPROCESSOR = dict(mean=[127.5] * 3, std=[127.5] * 3, to_rgb=True)
@@ -191,8 +191,9 @@ def test_segmentors_drift_in_the_mean_patch_feature(model):
     assert tome.method == 'ToMe' and dense.distances == [0] * 4
 
 
-def test_operating_points(model):
-    gate = MLPGate(16, threshold=0.5)
+@pytest.mark.parametrize('kind', [MLPGate, ContextGate])
+def test_operating_points(kind):
+    gate = kind(16, threshold=0.5)
     gates = operating_gates(gate, [0.2, 0.8])
     assert {name: one.threshold for name, one in gates.items()} == {'threshold 0.2': 0.2, 'threshold 0.8': 0.8}
     assert gate.threshold == 0.5 and list(operating_gates(gate, None)) == ['threshold 0.5']

@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 from msvit.analysis.run_gate import PixelFormat, find_pixel_format, read_run_gate
 from msvit.checkpoints import save_gate
-from msvit.gates import MLPGate, Normalization
+from msvit.gates import ContextGate, MLPGate, Normalization
 
 MEAN, STD = [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]
 PIXELS = Normalization((1.0, 2.0, 3.0), (4.0, 5.0, 6.0))
@@ -66,6 +66,18 @@ def test_a_run_that_began_with_a_trained_gate(gate, checkpoint, tmp_path, gone):
         file.unlink()
     read, _ = read_run_gate(config(dict(mean=MEAN, std=STD, to_rgb=True), gate=str(file)), checkpoint)
     assert read.threshold == (0.5 if gone else 0.2)
+
+
+def test_a_gate_with_context(tmp_path):
+    torch.manual_seed(0)
+    gate = ContextGate(14, width=8).eval()
+    state = {f'backbone.gate.{name}': value for name, value in gate.state_dict().items()}
+    torch.save(dict(state_dict=state), tmp_path / 'run.pth')
+    cfg = config(dict(mean=MEAN, std=STD, to_rgb=True), gate=dict(type='msvit.ContextGate', width=8, threshold=0.3))
+    read, _ = read_run_gate(cfg, tmp_path / 'run.pth')
+    assert (type(read), read.threshold, read.coarse_patch_size) == (ContextGate, 0.3, 14)
+    images = torch.rand(1, 3, 28, 28)
+    assert torch.equal(read(images).p_fine, gate(images).p_fine)
 
 
 def test_a_gate_of_bgr_images_becomes_one_of_rgb_images(gate, checkpoint):

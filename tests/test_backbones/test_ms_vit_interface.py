@@ -221,7 +221,7 @@ def test_how_often_a_forward_pass_waits_for_the_gpu(layout, waits, tiny_msvit):
 @pytest.mark.parametrize(
     ('part', 'names'),
     [
-        ('gate', r'msvit has msvit\.MLPGate, .*msvit\.TrainedGate, msvit\.UniformGate'),
+        ('gate', r'msvit has msvit\.ContextGate, msvit\.MLPGate, .*msvit\.TrainedGate, msvit\.UniformGate'),
         ('gate_loss', r'msvit has .*msvit\.GBaSLoss'),
     ],
 )
@@ -257,6 +257,16 @@ def test_a_gate_of_another_shape_is_refused(tiny_msvit, strict):
     ):
         small.load_state_dict(wide.state_dict(), strict=strict)
     small.load_state_dict(tiny_msvit().state_dict(), strict=False)  # none at all may be wanted
+
+
+@pytest.mark.parametrize('strict', [True, False])
+def test_a_gate_of_another_kind_is_refused(tiny_msvit, strict):
+    net, other = tiny_msvit(gate=dict(type='msvit.ContextGate')), tiny_msvit(gate=GATE)
+    with pytest.raises(
+        CheckpointError, match=r'gate is another one: it lacks gate\.stem\.0\.0\.weight, which the ContextGate'
+    ):
+        net.load_state_dict(other.state_dict(), strict=strict)
+    tiny_msvit(gate=dict(type='msvit.RadialGate')).load_state_dict(other.state_dict(), strict=False)  # a control
 
 
 def test_learned_priors_are_resized_with_the_image(tiny_msvit, tmp_path):

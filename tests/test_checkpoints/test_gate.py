@@ -8,19 +8,35 @@ import torch
 from torch import nn
 
 from msvit.checkpoints import CheckpointError, load_gate, read_gate_normalization, save_gate, save_weights
-from msvit.gates import MLPGate, Normalization
+from msvit.gates import ContextGate, LearnedGate, MLPGate, Normalization
 from msvit.registry import MODELS
 
 TRAINED = Normalization((125.3, 123.0, 113.9), (63.0, 62.1, 66.7))
 HOST = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 
-@pytest.fixture
-def gate() -> MLPGate:
+SETTINGS = dict(init_p_fine=0.5, threshold=0.4, budget=0.25, temperature=0.5)
+BUILD = dict(
+    mlp=lambda: MLPGate(coarse_patch_size=8, hidden_dims=(16, 12), **SETTINGS),
+    context=lambda: ContextGate(coarse_patch_size=8, width=8, depth=1, **SETTINGS),
+)
+
+
+def make_gate(kind: str) -> LearnedGate:
     torch.manual_seed(0)
-    gate = MLPGate(coarse_patch_size=8, hidden_dims=(16, 12), init_p_fine=0.5, threshold=0.4, budget=0.25, temperature=0.5)
-    nn.init.normal_(gate.mlp[-1].weight)
+    gate = BUILD[kind]()
+    nn.init.normal_(gate.last_layer.weight)
     return gate.eval()
+
+
+@pytest.fixture(params=BUILD)
+def gate(request) -> LearnedGate:
+    return make_gate(request.param)
+
+
+@pytest.fixture
+def mlp_gate() -> MLPGate:
+    return make_gate('mlp')
 
 
 @pytest.fixture
@@ -33,7 +49,7 @@ def exported(gate, tmp_path):
     return save_gate(gate, tmp_path / 'gate.safetensors', TRAINED)
 
 
-def same(one: MLPGate, other: MLPGate, images: torch.Tensor) -> bool:
+def same(one: LearnedGate, other: LearnedGate, images: torch.Tensor) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.eval()(images), other.eval()(images), strict=True))
 
 
@@ -41,7 +57,7 @@ def test_a_file_of_its_own_comes_back_with_all_settings(gate, exported, images):
     loaded = load_gate(exported)
     assert (loaded.threshold, loaded.budget, loaded.temperature) == (0.4, 0.25, 0.5)
     assert (loaded.coarse_patch_size, loaded.in_channels) == (8, 3)
-    assert loaded.frozen and same(loaded, gate, images)
+    assert type(loaded) is type(gate) and loaded.frozen and same(loaded, gate, images)
     assert read_gate_normalization(exported) == TRAINED
 
 
@@ -82,6 +98,15 @@ def test_the_form_follows_from_the_shapes(in_channels, size, hidden_dims):
     assert [layer.out_features for layer in loaded.mlp if isinstance(layer, nn.Linear)] == [*hidden_dims, 1]
 
 
+@pytest.mark.parametrize(
+    'arguments', [dict(coarse_patch_size=28, depth=0), dict(coarse_patch_size=8, in_channels=4, width=16, depth=3)], ids=str
+)
+def test_the_form_of_a_gate_with_context_follows_too(arguments):
+    gate = ContextGate(**arguments)
+    loaded = load_gate(gate.state_dict())
+    assert str(loaded) == str(gate) and loaded.coarse_patch_size == arguments['coarse_patch_size']
+
+
 def test_four_channels_come_back_from_a_file_that_tells_the_region_size(tmp_path):
     gate = MLPGate(4, 4, (3,))
     loaded = load_gate(save_gate(gate, tmp_path / 'gate.safetensors', Normalization((0.0,) * 4, (1.0,) * 4)))
@@ -90,14 +115,14 @@ def test_four_channels_come_back_from_a_file_that_tells_the_region_size(tmp_path
 
 def test_half_precision_loads_into_full(gate, images, tmp_path):
     path = save_gate(gate, tmp_path / 'half.safetensors', TRAINED, half=True)
-    assert {value.dtype for value in safetensors.torch.load_file(path).values()} == {torch.float16}
+    assert {value.dtype for value in safetensors.torch.load_file(path).values()} - {torch.int64} == {torch.float16}
     loaded = load_gate(path)
     assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
     assert (loaded(images).p_fine - gate(images).p_fine).abs().max() < 2e-3
 
 
 def test_weights_beyond_half_precision_are_refused(gate, tmp_path):
-    nn.init.constant_(gate.mlp[0].bias, 1e5)
+    nn.init.constant_(gate.last_layer.bias, 1e5)
     with pytest.raises(ValueError, match='not finite in half precision'):
         save_gate(gate, tmp_path / 'half.safetensors', TRAINED, half=True)
     assert not (tmp_path / 'half.safetensors').exists()
@@ -157,18 +182,43 @@ def test_a_checkpoint_without_a_gate_says_what_to_do(tmp_path):
     ],
     ids=['a bias is missing', 'two outputs', 'widths do not follow', 'no square patch'],
 )
-def test_another_mlp_is_no_gate(gate, change):
-    state = gate.state_dict()
+def test_another_mlp_is_no_gate(mlp_gate, change):
+    state = mlp_gate.state_dict()
     change(state)
     with pytest.raises(CheckpointError, match='holds no learned gate'):
         load_gate(state)
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda state: state.pop('stem.0.1.bias'),
+        lambda state: state.pop('region_size'),
+        lambda state: state.update({'head.weight': torch.ones(2, 8, 1, 1)}),
+        lambda state: state.update({'stem.0.0.weight': torch.ones(2)}),
+        lambda state: state.update({'context.2.0.weight': torch.ones(8, 8, 3, 3)}),
+    ],
+    ids=['a norm is missing', 'a size is missing', 'two outputs', 'no convolution', 'a layer between is missing'],
+)
+def test_other_convolutions_are_no_gate(change):
+    state = make_gate('context').state_dict()
+    change(state)
+    with pytest.raises(CheckpointError, match='holds no learned gate'):
+        load_gate(state)
+
+
+def test_gates_of_two_kinds_are_several():
+    state = {f'{kind}.{name}': value for kind in BUILD for name, value in make_gate(kind).state_dict().items()}
+    with pytest.raises(CheckpointError, match=r'2 gates, context\.\*, mlp\.\*'):
+        load_gate(state)
+    assert type(load_gate(state, prefix='context.')) is ContextGate
 
 
 def test_several_gates_need_a_prefix(gate, images):
     other = MLPGate(8, hidden_dims=(4,))
     state = {f'left.gate.{name}': value for name, value in gate.state_dict().items()}
     state |= {f'right.gate.{name}': value for name, value in other.state_dict().items()}
-    with pytest.raises(CheckpointError, match=r"2 gates, left\.gate\.mlp\.\*, right\.gate\.mlp\.\*: .* prefix='left\.gate\.'"):
+    with pytest.raises(CheckpointError, match=r"2 gates, left\.gate\.\*, right\.gate\.\*: .* prefix='left\.gate\.'"):
         load_gate(state)
     assert same(load_gate(state, prefix='left.', threshold=0.4, budget=0.25), gate, images)
     with pytest.raises(CheckpointError, match="no learned gate below 'middle.'"):
@@ -207,7 +257,7 @@ def test_a_trainable_gate(exported, images):
 
 def test_configs_name_it(exported, gate, images):
     built = MODELS.build(dict(type='msvit.TrainedGate', checkpoint=str(exported), threshold=0.4))
-    assert type(built) is MLPGate and built.frozen and same(built, gate, images)
+    assert type(built) is type(gate) and built.frozen and same(built, gate, images)
 
 
 def test_the_metadata_is_plain_json(exported):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from msvit.checkpoints import save_gate
 from msvit.cli import main
-from msvit.gates import MLPGate, Normalization
+from msvit.gates import ContextGate, MLPGate, Normalization
 
 CONFIG = """
 model = dict(
@@ -57,6 +57,13 @@ def transfer(file, images, tmp_path):
         return json.loads(out.read_text())
 
     return run
+
+
+def test_a_gate_with_context_is_taken_as_well(transfer, tmp_path):
+    torch.manual_seed(0)
+    file = save_gate(ContextGate(8, width=8), tmp_path / 'context.safetensors', Normalization((127.5,) * 3, (127.5,) * 3))
+    figures = transfer('--threshold', '0.4', gate=file)
+    assert len(figures['images']) == len(SIZES) and figures['coarse_patch_size'] == 8 and figures['threshold'] == 0.4
 
 
 def test_every_kind_of_image_is_drawn_and_counted(transfer, tmp_path, capsys):

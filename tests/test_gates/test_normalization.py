@@ -3,19 +3,26 @@
 import pytest
 import torch
 
-from msvit.gates import MLPGate, Normalization, RandomGate, renormalize_gate, reverse_channels
+from msvit.gates import ContextGate, LearnedGate, MLPGate, Normalization, RandomGate, renormalize_gate
 
 IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 VIT = Normalization((127.5,) * 3, (127.5,) * 3)
 CIFAR = Normalization((125.3, 123.0, 113.9), (63.0, 62.1, 66.7))
 
 
-def make_gate(**kwargs) -> MLPGate:
+BUILD = dict(
+    mlp=lambda **kwargs: MLPGate(8, **{'hidden_dims': (16,), **kwargs}),
+    context=lambda **kwargs: ContextGate(8, width=8, **kwargs),
+)
+
+
+def make_gate(kind: str = 'mlp', **kwargs) -> LearnedGate:
     torch.manual_seed(0)
-    gate = MLPGate(coarse_patch_size=8, init_p_fine=0.5, **{'hidden_dims': (16,), **kwargs})
-    for layer in (gate.mlp[0], gate.mlp[-1]):
-        torch.nn.init.normal_(layer.bias, std=0.1)
-    torch.nn.init.normal_(gate.mlp[-1].weight)
+    gate = BUILD[kind](init_p_fine=0.5, **kwargs)
+    for name, parameter in gate.named_parameters():
+        if name.endswith('bias'):
+            torch.nn.init.normal_(parameter, std=0.1)
+    torch.nn.init.normal_(gate.last_layer.weight)
     return gate.eval()
 
 
@@ -46,6 +53,20 @@ def test_a_folded_gate_decides_as_before(pixels, trained, host, dtype, tolerance
     assert torch.equal(gate(normalize(pixels, host).to(dtype)).fine_mask, mask) and 0 < mask.float().mean() < 1
 
 
+@pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-6), (torch.float32, 1e-4)])
+@pytest.mark.parametrize(('trained', 'host'), [(VIT, IMAGENET), (CIFAR, IMAGENET)])
+@pytest.mark.parametrize('size', [8, 14])
+def test_a_gate_with_context_decides_as_before_at_borders_too(pixels, trained, host, dtype, tolerance, size):
+    torch.manual_seed(0)
+    gate = ContextGate(size, width=8, init_p_fine=0.5).to(dtype).eval()
+    torch.nn.init.normal_(gate.head.weight)
+    pixels = pixels[:, :, : 2 * size, : 3 * size]
+    before = gate.logits(normalize(pixels, trained).to(dtype))
+    assert (gate.logits(normalize(pixels, host).to(dtype)) - before).abs().max() > 1e-3
+    renormalize_gate(gate, trained, host)
+    torch.testing.assert_close(gate.logits(normalize(pixels, host).to(dtype)), before, rtol=0, atol=tolerance)
+
+
 def _patches(images: torch.Tensor) -> torch.Tensor:
     """Independent of patchify: one patch at a time."""
     rows, columns = images.shape[-2] // 8, images.shape[-1] // 8
@@ -53,8 +74,9 @@ def _patches(images: torch.Tensor) -> torch.Tensor:
     return torch.stack(patches, dim=1)
 
 
-def test_folding_there_and_back_changes_nothing():
-    gate, twin = make_gate(), make_gate()
+@pytest.mark.parametrize('kind', BUILD)
+def test_folding_there_and_back_changes_nothing(kind):
+    gate, twin = make_gate(kind), make_gate(kind)
     renormalize_gate(gate, CIFAR, IMAGENET)
     renormalize_gate(gate, IMAGENET, CIFAR)
     for name, value in gate.state_dict().items():
@@ -72,12 +94,14 @@ def test_one_value_for_each_channel():
         renormalize_gate(make_gate(in_channels=1), VIT, IMAGENET)
 
 
-def test_bgr_becomes_rgb(pixels):
-    gate = make_gate()
+@pytest.mark.parametrize('kind', BUILD)
+def test_bgr_becomes_rgb(pixels, kind):
+    gate = make_gate(kind)
+    renormalize_gate(gate, CIFAR, IMAGENET)  # so that no channel is treated as another
     images = normalize(pixels, CIFAR).float()
     expected = gate(images.flip(1)).p_fine
     assert not torch.allclose(gate(images).p_fine, expected)
-    reverse_channels(gate)
+    gate.reverse_channels()
     torch.testing.assert_close(gate(images).p_fine, expected)
 
 

@@ -39,9 +39,11 @@ def main(argv: list[str] | None = None) -> None:
         save_gate(gate, args.out, pixels, half=args.half)
     except (FileNotFoundError, CheckpointError, ValueError) as error:
         parser.error(str(error))
-    layers = ', '.join(str(layer.out_features) for layer in gate.mlp if hasattr(layer, 'out_features'))
+    layers = ', '.join(str(len(weight)) for weight in gate.parameters() if weight.dim() > 1)
     print(f'{args.out}: {args.out.stat().st_size / 1024:.1f} KiB{", half precision" if args.half else ""}')
-    print(f'  regions of {gate.coarse_patch_size} pixels, {gate.in_channels} channels, layers of {layers}')
+    print(
+        f'  {type(gate).__name__}, regions of {gate.coarse_patch_size} pixels, {gate.in_channels} channels, layers of {layers}'
+    )
     print(f'  pixels normalised by mean {list(pixels.mean)}, std {list(pixels.std)}')
     print(f'  threshold {gate.threshold}, budget {gate.budget}, temperature {gate.temperature}')
 

@@ -12,7 +12,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError, read_checkpoint
-from ..checkpoints.gate import SETTINGS, find_gate, shape_of_gate
+from ..checkpoints.gate import SETTINGS, find_gate
 from ..checkpoints.io import local_file
 from ..compat import require_scope
 from .input_size import class_name
@@ -61,12 +61,12 @@ def _build(cfg: Config, weights: dict[str, Tensor] | None) -> nn.Module:
 def forget_pretrained(model: dict, trained: str | Path | dict[str, Tensor] | None = None, prefix: str = '') -> None:
     """Leave out the initial weights of a model whose trained checkpoint is loaded anyway: they may not be at hand any more.
 
-    A gate whose own file is gone becomes an `MLPGate` of the shape that it has in the trained checkpoint. The threshold and
-    the budget that only that file told are lost, with a warning; those in the config stay.
+    A gate whose own file is gone becomes an untrained one of the kind and shape that it has in the trained checkpoint. The
+    threshold and the budget that only that file told are lost, with a warning; those in the config stay.
 
     Args:
         model: settings of a model, is changed.
-        trained: the checkpoint, or its tensors by name; None: such a gate gets the default shape.
+        trained: the checkpoint, or its tensors by name; None: such a gate becomes an `MLPGate` of the default shape.
         prefix: of the names in the checkpoint that belong to these settings.
     """
     for key, value in list(model.items()):
@@ -89,7 +89,7 @@ def _without_file(gate: Any, trained: str | Path | dict[str, Tensor] | None, pre
         return gate
     except (FileNotFoundError, CheckpointError) as error:
         reason = error
-    settings = {name: gate[name] for name in SETTINGS if name in gate}
+    kind, settings = 'MLPGate', {name: gate[name] for name in SETTINGS if name in gate}
     print_log(
         f'{reason}. The gate is built without it: its weights come from the trained checkpoint, threshold and budget from the '
         f'config ({settings or "none there: the defaults"}). If the file told others, state them in the config',
@@ -99,5 +99,6 @@ def _without_file(gate: Any, trained: str | Path | dict[str, Tensor] | None, pre
     if trained is not None:
         weights = trained if isinstance(trained, dict) else read_checkpoint(trained)
         below = any(name.startswith(prefix) for name in weights)
-        settings |= shape_of_gate(find_gate(weights, prefix=prefix if below else ''))._asdict()
-    return dict(type='msvit.MLPGate', frozen=gate.get('frozen', True), **settings)
+        found = find_gate(weights, prefix=prefix if below else '')
+        kind, settings = found.kind.__name__, settings | found.arguments()
+    return dict(type=f'msvit.{kind}', frozen=gate.get('frozen', True), **settings)

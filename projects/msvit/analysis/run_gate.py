@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 from mmengine.config import Config
 
 from ..checkpoints import load_gate, read_checkpoint
-from ..checkpoints.gate import SETTINGS, find_gate, shape_of_gate
-from ..gates import MLPGate, Normalization, reverse_channels
+from ..checkpoints.gate import SETTINGS, find_gate
+from ..gates import LearnedGate, Normalization
 from ..registry import build_part
 from .load_model import forget_pretrained
 
@@ -28,7 +28,7 @@ def read_run_gate(
     checkpoint: str | PathLike,
     normalization: Normalization | None = None,
     channel_order: ChannelOrder | None = None,
-) -> tuple[MLPGate, Normalization]:
+) -> tuple[LearnedGate, Normalization]:
     """Take the gate out of a run's checkpoint.
 
     Args:
@@ -59,17 +59,17 @@ def read_run_gate(
             'loads, rgb for arrays that are RGB already, such as those of its CIFAR data sets'
         )
     state = read_checkpoint(checkpoint)
-    tensors = find_gate(state, str(checkpoint))
+    found = find_gate(state, str(checkpoint))
     model = deepcopy(cfg.model)
     forget_pretrained(model, state)
     gates = [part['gate'] for part in _dicts(model) if part.get('gate') is not None]
     settings = {}
     if len(gates) == 1:
-        built = build_part(_as_config(gates[0]), 'Gate', coarse_patch_size=shape_of_gate(tensors).coarse_patch_size)
+        built = build_part(_as_config(gates[0]), 'Gate', coarse_patch_size=found.arguments()['coarse_patch_size'])
         settings = {name: getattr(built, name) for name in SETTINGS if hasattr(built, name)}
-    gate = load_gate(tensors, **settings)
+    gate = load_gate(found.tensors, **settings)
     if channel_order == 'bgr':
-        reverse_channels(gate)
+        gate.reverse_channels()
         normalization = Normalization(*(values[::-1] for values in normalization))
     return gate, normalization
 

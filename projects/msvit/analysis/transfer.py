@@ -8,7 +8,7 @@ import torch
 from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
-from ..gates import MLPGate, Normalization
+from ..gates import LearnedGate, Normalization
 from ..tokens import pad_to_multiple
 from .scale_map import GAP, draw_scale_map, panel, resize
 
@@ -43,7 +43,7 @@ def input_shape(shape: tuple[int, int], size: int) -> tuple[int, int]:
 
 
 @torch.no_grad()
-def apply_gate(gate: MLPGate, normalization: Normalization, image: np.ndarray, size: int) -> GatedImage:
+def apply_gate(gate: LearnedGate, normalization: Normalization, image: np.ndarray, size: int) -> GatedImage:
     """Decide for every region of an image.
 
     Args:

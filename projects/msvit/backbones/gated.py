@@ -149,11 +149,18 @@ def _refuse_another_gate(net: GatedBackbone, state: dict[str, Tensor], prefix: s
     """mmengine would warn of a gate that does not fit, and train or test with a new one."""
     if net.gate is None:
         return
+    lacking = [name for name, _ in net.gate.named_parameters() if f'{prefix}gate.{name}' not in state]
+    if lacking and any(name.startswith(f'{prefix}gate.') for name in state):
+        raise CheckpointError(
+            f"the checkpoint's gate is another one: it lacks gate.{lacking[0]}, which the {type(net.gate).__name__} of the "
+            'model has. Give the model the gate that it was trained with, or remove gate.* from the checkpoint to begin with '
+            'a new one'
+        )
     for name, value in net.gate.state_dict().items():
         given = state.get(f'{prefix}gate.{name}', value)
         if given.shape != value.shape:
             raise CheckpointError(
                 f"the checkpoint's gate has another shape: gate.{name} is {tuple(given.shape)} there and {tuple(value.shape)} "
-                'in the model. Give the gate the hidden_dims and the coarse_patch_size that it was trained with, or remove '
+                'in the model. Give the gate the widths and the coarse_patch_size that it was trained with, or remove '
                 'gate.* from the checkpoint to begin with a new one'
             )

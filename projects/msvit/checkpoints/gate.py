@@ -3,31 +3,37 @@
 import json
 import os
 import re
-from collections.abc import Sequence
-from math import isqrt
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mmengine.logging import print_log
 from torch import Tensor
 
-from ..gates.mlp import MLPGate
-from ..gates.normalization import Normalization, renormalize_gate
+from ..gates import LEARNED_KINDS, LearnedGate, Normalization, renormalize_gate
 from ..registry import MODELS
 from .errors import CheckpointError
 from .io import read_checkpoint, read_metadata, save_weights
 
-SETTINGS = ('threshold', 'budget', 'temperature')  # of MLPGate: not in its weights, so in a file's metadata
+SETTINGS = ('threshold', 'budget', 'temperature')  # of a LearnedGate: not in its weights, so in a file's metadata
 _TOLD = ('mean', 'std', 'coarse_patch_size', *SETTINGS)
-_LAYER = re.compile(r'((?:.+\.)?)(mlp\.(\d+)\.(?:weight|bias))')
 
 
-class GateShape(NamedTuple):
-    """What the shapes of a gate's tensors tell: arguments of `MLPGate`."""
+class FoundGate(NamedTuple):
+    """A learned gate in a model's state.
 
-    in_channels: int
-    coarse_patch_size: int
-    hidden_dims: tuple[int, ...]
+    Args:
+        kind: of gate.
+        tensors: by the names that the gate gives them.
+    """
+
+    kind: type[LearnedGate]
+    tensors: dict[str, Tensor]
+
+    def arguments(self, coarse_patch_size: int | None = None) -> dict[str, Any]:
+        """See `LearnedGate.arguments_of`."""
+        return self.kind.arguments_of(self.tensors, coarse_patch_size)
 
 
 def load_gate(
@@ -38,11 +44,11 @@ def load_gate(
     std: Sequence[float] | None = None,
     prefix: str = '',
     **settings: Any,
-) -> MLPGate:
+) -> LearnedGate:
     """Take the gate out of a checkpoint, for any host and input size (section 4.2: one pretrained gate, many backbones).
 
-    Its widths, channels and region size follow from the shapes. Its threshold, budget and temperature are those given here,
-    else those that the file's metadata tells, else `MLPGate`'s defaults: files of ``export_gate.py`` have such metadata,
+    Its kind, widths, channels and region size follow from the tensors. Its threshold, budget and temperature are those given
+    here, else those that the file's metadata tells, else its kind's defaults: files of ``export_gate.py`` have such metadata,
     training checkpoints have none, as there the config says it.
 
     Args:
@@ -55,7 +61,7 @@ def load_gate(
             None: the host normalises as the gate's training did.
         std: see ``mean``.
         prefix: take the gate whose names begin with this; only needed where there are several.
-        **settings: ``threshold``, ``budget``, ``temperature``, see `MLPGate`.
+        **settings: ``threshold``, ``budget``, ``temperature``, see `LearnedGate`.
 
     Returns:
         The gate; frozen or in training mode.
@@ -73,11 +79,11 @@ def load_gate(
         state, metadata, label = source, {}, 'the given tensors'
     else:
         state, metadata, label = read_checkpoint(source), _described(source), str(source)
-    tensors = find_gate(state, label, prefix)
+    found = find_gate(state, label, prefix)
     try:
         trained = Normalization.of(metadata.pop('mean', None), metadata.pop('std', None))
-        shape = shape_of_gate(tensors, metadata.pop('coarse_patch_size', None))
-        gate = MLPGate(**shape._asdict(), **metadata)
+        arguments = found.arguments(metadata.pop('coarse_patch_size', None))
+        gate = found.kind(**arguments, **metadata)
     except (TypeError, ValueError) as error:
         raise CheckpointError(f'the metadata of {label} makes no sense: {error}') from error
     if host and not trained:
@@ -89,7 +95,7 @@ def load_gate(
     for name, value in settings.items():
         setattr(gate, name, value)
     gate.check_settings()
-    gate.load_state_dict(tensors)
+    gate.load_state_dict(found.tensors)
     change = ''
     if host and host != trained:
         renormalize_gate(gate, trained, host)
@@ -101,7 +107,7 @@ def load_gate(
 
 
 @MODELS.register_module(name='TrainedGate')
-def build_trained_gate(checkpoint: str | os.PathLike, **settings: Any) -> MLPGate:
+def build_trained_gate(checkpoint: str | os.PathLike, **settings: Any) -> LearnedGate:
     """`load_gate` for configs: ``dict(type='msvit.TrainedGate', checkpoint=..., frozen=True, mean=..., std=...)``.
 
     The host's checkpoint holds the gate too, so to test a trained host or to load it with `load_model` the gate's own file
@@ -129,59 +135,34 @@ def read_gate_normalization(source: str | os.PathLike) -> Normalization | None:
         raise CheckpointError(f'the metadata of {source} makes no sense: {error}') from error
 
 
-def find_gate(state: dict[str, Tensor], label: str = 'the checkpoint', prefix: str = '') -> dict[str, Tensor]:
-    """The tensors of the one learned gate in a model's state, under the names that `MLPGate` gives them.
+def find_gate(state: dict[str, Tensor], label: str = 'the checkpoint', prefix: str = '') -> FoundGate:
+    """The one learned gate in a model's state, known by the names and shapes of its tensors.
 
     Args:
-        state: tensors by name; the gate is known by its form, an MLP with one output over square patches.
+        state: tensors by name.
         label: of the state, for messages.
         prefix: see `load_gate`.
 
     Raises:
         CheckpointError: there is no gate, or more than one.
     """
-    groups: dict[str, dict[str, Tensor]] = {}
-    for name, value in state.items():
-        match = _LAYER.fullmatch(name)
-        if match and name.startswith(prefix):
-            groups.setdefault(match[1], {})[match[2]] = value
-    gates = {name: tensors for name, tensors in groups.items() if _is_gate(tensors)}
+    gates = dict(_gates_in({name: value for name, value in state.items() if name.startswith(prefix)}))
     if len(gates) == 1:
         return next(iter(gates.values()))
     if gates:
-        names = ', '.join(f'{name}mlp.*' for name in gates)
-        raise CheckpointError(
-            f'{label} holds {len(gates)} gates, {names}: choose one, for instance prefix={next(iter(gates))!r}'
-        )
+        names = sorted(gates)
+        listed = ', '.join(f'{name}*' for name in names)
+        raise CheckpointError(f'{label} holds {len(gates)} gates, {listed}: choose one, for instance prefix={names[0]!r}')
     parts = sorted({name.split('.')[0] for name in state})
     found = f'{len(state)} tensors of {", ".join(parts[:8])}{", ..." if len(parts) > 8 else ""}'
     below = f' below {prefix!r}' if prefix else ''
     raise CheckpointError(
-        f'{label} holds no learned gate{below} (mlp.0.weight and on, for instance backbone.gate.mlp.0.weight), but {found}: '
-        "train a mixed-scale backbone with gate=dict(type='msvit.MLPGate') and give its checkpoint"
+        f'{label} holds no learned gate{below} (such as backbone.gate.mlp.0.weight and on), but {found}: train a mixed-scale '
+        "backbone with gate=dict(type='msvit.MLPGate') or dict(type='msvit.ContextGate') and give its checkpoint"
     )
 
 
-def shape_of_gate(tensors: dict[str, Tensor], coarse_patch_size: int | None = None) -> GateShape:
-    """The arguments of the `MLPGate` that these tensors, as of `find_gate`, belong to.
-
-    Args:
-        tensors: by name.
-        coarse_patch_size: where it is known; None: that of three channels, or else of one.
-
-    Raises:
-        ValueError: the first layer does not read patches of that size.
-    """
-    weights = [tensors[f'mlp.{index}.weight'] for index in range(0, len(tensors), 2)]
-    inputs, hidden_dims = weights[0].shape[1], tuple(weight.shape[0] for weight in weights[:-1])
-    if coarse_patch_size is None:
-        return GateShape(*_patch_of(inputs), hidden_dims)
-    if inputs % coarse_patch_size**2:
-        raise ValueError(f'the gate reads {inputs} values, which are no patches of {coarse_patch_size} pixels')
-    return GateShape(inputs // coarse_patch_size**2, coarse_patch_size, hidden_dims)
-
-
-def save_gate(gate: MLPGate, path: str | os.PathLike, normalization: Normalization, *, half: bool = False) -> Path:
+def save_gate(gate: LearnedGate, path: str | os.PathLike, normalization: Normalization, *, half: bool = False) -> Path:
     """Write a gate as a safetensors file that tells all a new host needs.
 
     Args:
@@ -198,7 +179,7 @@ def save_gate(gate: MLPGate, path: str | os.PathLike, normalization: Normalizati
     """
     state = gate.state_dict()
     if half:
-        state = {name: value.half() for name, value in state.items()}
+        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
     if not all(value.isfinite().all() for value in state.values()):
         raise ValueError('the gate has weights that are not finite' + (' in half precision: leave half out' if half else ''))
     told = {name: getattr(normalization if name in ('mean', 'std') else gate, name) for name in _TOLD}
@@ -214,22 +195,15 @@ def _described(source: str | os.PathLike) -> dict[str, Any]:
         raise CheckpointError(f'the metadata of {source} makes no sense: {error}') from error
 
 
-def _is_gate(tensors: dict[str, Tensor]) -> bool:
-    """Whether these are linear layers with a nonlinearity after each, from a square patch to one number."""
-    indices = range(0, len(tensors), 2)
-    if set(tensors) != {f'mlp.{index}.{kind}' for index in indices for kind in ('weight', 'bias')}:
-        return False
-    weights, biases = ([tensors[f'mlp.{index}.{kind}'] for index in indices] for kind in ('weight', 'bias'))
-    if any(weight.dim() != 2 or bias.shape != weight.shape[:1] for weight, bias in zip(weights, biases, strict=True)):
-        return False
-    chained = all(after.shape[1] == before.shape[0] for before, after in zip(weights, weights[1:], strict=False))
-    return chained and len(weights[-1]) == 1 and _patch_of(weights[0].shape[1]) is not None
-
-
-def _patch_of(inputs: int) -> tuple[int, int] | None:
-    """Channels and side of the square patch of so many values; no number is both a square and three times one."""
-    for channels in (3, 1):
-        side = isqrt(inputs // channels)
-        if side and channels * side**2 == inputs:
-            return channels, side
-    return None
+def _gates_in(state: dict[str, Tensor]) -> Iterator[tuple[str, FoundGate]]:
+    """All gates in a state, with what their names begin with."""
+    for kind in LEARNED_KINDS:
+        name_in_model = re.compile(rf'((?:.+\.)?)({kind.tensor_names})')
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name, value in state.items():
+            if match := name_in_model.fullmatch(name):
+                groups.setdefault(match[1], {})[match[2]] = value
+        for prefix, tensors in groups.items():
+            with suppress(ValueError):
+                kind.arguments_of(tensors)
+                yield prefix, FoundGate(kind, tensors)

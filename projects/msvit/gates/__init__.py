@@ -3,9 +3,10 @@
 from .base import BaseGate, GateOutput
 from .context import ContextGate
 from .fixed import MaskGate, RadialGate, RandomGate, UniformGate
+from .kinds import LEARNED_KINDS
 from .learned import LearnedGate
 from .mlp import MLPGate
-from .normalization import Normalization, renormalize_gate, reverse_channels
+from .normalization import Normalization, renormalize_gate
 from .saliency import SaliencyGate
 from .sampling import limit_fine_regions, sample_relaxed_bernoulli
 
@@ -13,6 +14,7 @@ __all__ = [
     'BaseGate',
     'ContextGate',
     'GateOutput',
+    'LEARNED_KINDS',
     'LearnedGate',
     'MLPGate',
     'MaskGate',
@@ -23,6 +25,5 @@ __all__ = [
     'UniformGate',
     'limit_fine_regions',
     'renormalize_gate',
-    'reverse_channels',
     'sample_relaxed_bernoulli',
 ]

@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 Gate = TypeVar('Gate', bound='BaseGate')
 
@@ -58,6 +59,18 @@ class BaseGate(nn.Module, ABC):
     def train(self: Gate, mode: bool = True) -> Gate:
         """Set training mode; a frozen gate stays in evaluation mode."""
         return super().train(mode and not self.frozen)
+
+    def macs(self, height: int, width: int) -> int:
+        """Multiply-accumulates of deciding for one image of ``height`` x ``width`` regions, by running it once.
+
+        A gate whose count has a formula overrides this.
+        """
+        size = self.coarse_patch_size
+        like = next((tensor for tensor in self.parameters()), torch.empty(0))
+        images = like.new_zeros(1, getattr(self, 'in_channels', 3), height * size, width * size)
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            self(images)
+        return counter.get_total_flops() // 2
 
     def region_shape(self, images: Tensor) -> tuple[int, int]:
         """(Hc, Wc) of padded images."""

@@ -1,10 +1,13 @@
 """A learned gate that sees the surroundings of a region."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..registry import MODELS
+from ..tokens import shrink
 from .learned import LearnedGate
 
 # Pixels along a region's side in the reduced image: three convolutions of stride 2 make one value of them.
@@ -29,6 +32,8 @@ class ContextGate(LearnedGate):
     Raises:
         ValueError: an argument is out of its range.
     """
+
+    tensor_names = r'centre|region_size|(?:stem|context)\.\d+\.[01]\.(?:weight|bias)|head\.(?:weight|bias)'
 
     def __init__(
         self,
@@ -55,6 +60,10 @@ class ContextGate(LearnedGate):
         self.stem = nn.ModuleList(_Conv(before, after, stride=2) for before, after in zip(widths, widths[1:], strict=False))
         self.context = nn.ModuleList(_Conv(width, width) for _ in range(depth))
         self.head = nn.Conv2d(width, 1, 1)
+        # what the stem takes for zero, and so pads with: moves where a host normalises pixels in another way
+        self.register_buffer('centre', torch.zeros(in_channels))
+        # the weights do not tell it, and a checkpoint must
+        self.register_buffer('region_size', torch.tensor(coarse_patch_size))
         self._quiet_last_layer(init_p_fine)
         if frozen:
             self.freeze()
@@ -66,12 +75,63 @@ class ContextGate(LearnedGate):
     def logits(self, images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
             height, width = self.region_shape(images)
-            x = F.adaptive_avg_pool2d(images.to(self.head.weight.dtype), (height * _SIDE, width * _SIDE))
+            x = _reduce(images.to(self.head.weight.dtype), height * _SIDE, width * _SIDE) - self.centre[:, None, None]
             for layer in self.stem:
                 x = layer(x)
             for layer in self.context:
                 x = x + layer(x)
             return self.head(x).squeeze(1).float()
+
+    def macs(self, height: int, width: int) -> int:
+        """As `BaseGate.macs`."""
+        stem = sum(layer[0].weight.numel() * (_SIDE >> i) ** 2 for i, layer in enumerate(self.stem, start=1))
+        rest = sum(layer[0].weight.numel() for layer in self.context) + self.head.weight.numel()
+        return height * width * (stem + rest)
+
+    @torch.no_grad()
+    def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
+        # scale * x + shift - centre = scale * (x - (centre - shift) / scale): padding stays what it is, zero
+        first = self.stem[0][0].weight
+        first.copy_(first.double().cpu() * scale[:, None, None])
+        self.centre.copy_((self.centre.double().cpu() - shift) / scale)
+
+    @torch.no_grad()
+    def reverse_channels(self) -> None:
+        first = self.stem[0][0].weight
+        first.copy_(first.flip(1))
+        self.centre.copy_(self.centre.flip(0))
+
+    @classmethod
+    def _read_arguments(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None) -> dict[str, Any]:
+        size = int(tensors['region_size'])
+        if coarse_patch_size not in (None, size):
+            raise ValueError(f'the gate is one for regions of {size} pixels, not of {coarse_patch_size}')
+        return dict(
+            in_channels=tensors['stem.0.0.weight'].shape[1],
+            coarse_patch_size=size,
+            width=len(tensors['stem.2.0.weight']),
+            depth=sum(name.startswith('context.') and name.endswith('.0.weight') for name in tensors),
+        )
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
+        """Weights for regions of another size are an error; without buffers they are those of the normalisation at hand."""
+        for name in ('centre', 'region_size'):
+            state_dict.setdefault(prefix + name, getattr(self, name))
+        size = int(state_dict[f'{prefix}region_size'])
+        if size != self.coarse_patch_size:
+            raise ValueError(
+                f'the weights are those of a ContextGate for regions of {size} pixels, and this one has '
+                f'coarse_patch_size={self.coarse_patch_size}'
+            )
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _reduce(images: Tensor, height: int, width: int) -> Tensor:
+    """Mean pixels on a grid of so many rows and columns."""
+    ratio = images.shape[-1] // width
+    if images.shape[-2:] == (height * ratio, width * ratio):
+        return shrink(images, ratio)
+    return F.adaptive_avg_pool2d(images, (height, width))
 
 
 class _Conv(nn.Sequential):

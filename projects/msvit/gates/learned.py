@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +26,13 @@ class LearnedGate(BaseGate):
         budget: at test the most regions that may be fine, those of the highest p_fine: a number (int), a share (float), or
             None.
 
+    A kind of gate tells how its tensors are named, and knows itself by them again, wherever they come from.
+
     Raises:
         ValueError: an argument is out of its range; the forward pass says so of a threshold or budget set later.
     """
+
+    tensor_names: ClassVar[str]  # a regular expression
 
     def __init__(
         self,
@@ -55,6 +60,40 @@ class LearnedGate(BaseGate):
     @abstractmethod
     def logits(self, images: Tensor) -> Tensor:
         """Log-odds of fine, (B, Hc, Wc); under autocast too in full precision, so that no decision depends on it."""
+
+    @abstractmethod
+    def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
+        """Decide on x as on x * scale + shift before, exactly: of each channel, (C,) float64, on the CPU."""
+
+    @abstractmethod
+    def reverse_channels(self) -> None:
+        """Decide on images as on those of the reversed order of channels before."""
+
+    @classmethod
+    def arguments_of(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None = None) -> dict[str, Any]:
+        """What to build this kind of gate with, so that it has these tensors.
+
+        Args:
+            tensors: by the names that the gate gives them.
+            coarse_patch_size: where it is known from elsewhere.
+
+        Raises:
+            ValueError: they are not the tensors of such a gate, or not those of regions of that size.
+        """
+        try:
+            arguments = cls._read_arguments(tensors, coarse_patch_size)
+            with torch.device('meta'):
+                expected = cls(**arguments).state_dict()
+        except (KeyError, IndexError) as error:
+            raise ValueError(f'these are not all tensors of a {cls.__name__}: {error}') from error
+        if {name: value.shape for name, value in expected.items()} != {name: value.shape for name, value in tensors.items()}:
+            raise ValueError(f'these are not the tensors of a {cls.__name__}')
+        return arguments
+
+    @classmethod
+    @abstractmethod
+    def _read_arguments(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None) -> dict[str, Any]:
+        """As `arguments_of`, of tensors that may lack any name (KeyError) or axis (IndexError); it checks the rest."""
 
     def forward(self, images: Tensor) -> GateOutput:
         logits = self.logits(images)

@@ -1,6 +1,8 @@
 """The paper's gate: a small MLP that looks at one coarse patch at a time."""
 
 from collections.abc import Sequence
+from math import isqrt
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,8 @@ class MLPGate(LearnedGate):
     Raises:
         ValueError: an argument is out of its range.
     """
+
+    tensor_names = r'mlp\.\d+\.(?:weight|bias)'
 
     def __init__(
         self,
@@ -61,3 +65,42 @@ class MLPGate(LearnedGate):
         with torch.autocast(images.device.type, enabled=False):
             regions = patchify(images.to(self.mlp[0].weight.dtype), self.coarse_patch_size)
             return self.mlp(regions).squeeze(-1).float()
+
+    def macs(self, height: int, width: int) -> int:
+        """As `BaseGate.macs`."""
+        return height * width * sum(layer.weight.numel() for layer in self.mlp if isinstance(layer, nn.Linear))
+
+    @torch.no_grad()
+    def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
+        first = self.mlp[0]
+        weight = self._by_channel().double().cpu()
+        first.bias.copy_(first.bias.double().cpu() + weight.sum(dim=2) @ shift)
+        first.weight.copy_((weight * scale[:, None]).flatten(1))
+
+    @torch.no_grad()
+    def reverse_channels(self) -> None:
+        self.mlp[0].weight.copy_(self._by_channel().flip(1).flatten(1))
+
+    def _by_channel(self) -> Tensor:
+        """The first layer's weight in patchify's order: output, channel, row and column."""
+        return self.mlp[0].weight.unflatten(1, (self.in_channels, -1))
+
+    @classmethod
+    def _read_arguments(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None) -> dict[str, Any]:
+        weights = [tensors[f'mlp.{index}.weight'] for index in range(0, len(tensors), 2)]
+        inputs, hidden_dims = weights[0].shape[1], tuple(weight.shape[0] for weight in weights[:-1])
+        channels, size = _patch_of(inputs)
+        if coarse_patch_size is not None:
+            channels, size = inputs // coarse_patch_size**2, coarse_patch_size
+            if inputs % size**2:
+                raise ValueError(f'the gate reads {inputs} values, which are no patches of {size} pixels')
+        return dict(in_channels=channels, coarse_patch_size=size, hidden_dims=hidden_dims)
+
+
+def _patch_of(inputs: int) -> tuple[int, int]:
+    """Channels and side of the square patch of so many values; no number is both a square and three times one."""
+    for channels in (3, 1):
+        side = isqrt(inputs // channels)
+        if side and channels * side**2 == inputs:
+            return channels, side
+    raise ValueError(f'{inputs} values are no square patch of three channels or one')

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from .mlp import MLPGate
+from .learned import LearnedGate
 
 
 class Normalization(NamedTuple):
@@ -39,8 +39,7 @@ class Normalization(NamedTuple):
         return cls(mean, std)
 
 
-@torch.no_grad()
-def renormalize_gate(gate: MLPGate, trained: Normalization, host: Normalization) -> None:
+def renormalize_gate(gate: LearnedGate, trained: Normalization, host: Normalization) -> None:
     """Fold the change of normalisation into a gate's first layer, so that it decides in a host as in its training.
 
     With x = (pixel - mean) / std on either side, x_trained = x_host * std_h / std_t + (mean_h - mean_t) / std_t, which is
@@ -58,20 +57,5 @@ def renormalize_gate(gate: MLPGate, trained: Normalization, host: Normalization)
     for one in (trained, host):
         if len(one.mean) != gate.in_channels:
             raise ValueError(f'mean and std need one value for each of the {gate.in_channels} channels, got {one.mean}')
-    first = gate.mlp[0]
     mean_t, std_t, mean_h, std_h = (torch.tensor(values, dtype=torch.float64) for values in (*trained, *host))
-    weight = first.weight.double().cpu().unflatten(1, (gate.in_channels, -1))  # patchify's order: channel, row, column
-    shift = weight.sum(dim=2) @ ((mean_h - mean_t) / std_t)
-    first.bias.copy_(first.bias.double().cpu() + shift)
-    first.weight.copy_((weight * (std_h / std_t)[:, None]).flatten(1))
-
-
-@torch.no_grad()
-def reverse_channels(gate: MLPGate) -> None:
-    """Make a gate of BGR images one of RGB images, or the reverse.
-
-    Args:
-        gate: is changed.
-    """
-    weight = gate.mlp[0].weight
-    weight.copy_(weight.unflatten(1, (gate.in_channels, -1)).flip(1).flatten(1))
+    gate.rescale_inputs(std_h / std_t, (mean_h - mean_t) / std_t)

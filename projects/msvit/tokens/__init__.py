@@ -1,7 +1,7 @@
 """Mixed-scale tokens: geometry, memory layouts, and the way back to the grid."""
 
 from .embedding import embed_patches, position_table
-from .grid import TokenGrid, pad_to_multiple, patchify
+from .grid import TokenGrid, pad_to_multiple, patchify, shrink
 from .index import INDEX_TYPES, Layout, Segments, TokenIndex, build_index
 from .sequence import MixedTokens
 
@@ -17,4 +17,5 @@ __all__ = [
     'pad_to_multiple',
     'patchify',
     'position_table',
+    'shrink',
 ]

@@ -100,7 +100,7 @@ class TokenGrid:
             (B, Nc + Nf, C * S_f * S_f), pixels in the order of a convolution's weight.
         """
         images = pad_to_multiple(images, self.coarse_patch_size)
-        coarse = patchify(_shrink(images, self.ratio), self.patch_size)
+        coarse = patchify(shrink(images, self.ratio), self.patch_size)
         fine = patchify(images, self.patch_size)[:, : self.fine_shape[0], : self.fine_shape[1]]
         return torch.cat((coarse.flatten(1, 2), fine.flatten(1, 2)), dim=1)
 
@@ -128,8 +128,13 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     return F.pad(images, pad) if any(pad) else images
 
 
-def _shrink(images: Tensor, ratio: int) -> Tensor:
-    """Average over ratio × ratio pixels; on a CPU several times faster than torch's pooling and interpolation."""
+def shrink(images: Tensor, ratio: int) -> Tensor:
+    """Average over ratio × ratio pixels; on a CPU several times faster than torch's pooling and interpolation.
+
+    Args:
+        images: (..., H, W), sides multiples of ``ratio``.
+        ratio: pixels along a side that become one.
+    """
     rows = sum((images[..., i::ratio, :] for i in range(1, ratio)), start=images[..., ::ratio, :])
     columns = sum((rows[..., i::ratio] for i in range(1, ratio)), start=rows[..., ::ratio])
     return columns / ratio**2

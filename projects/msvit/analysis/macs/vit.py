@@ -20,5 +20,5 @@ def vit_macs(backbone: MSViT, grid: TokenGrid, counts: Tensor, fine_mask: Tensor
 
 def gate_macs(backbone: GatedBackbone, grid: TokenGrid, counts: Tensor) -> Tensor:
     """MACs of deciding the scale of every region, (B,)."""
-    macs = 0 if backbone.gate is None else grid.num_coarse * linear_macs(backbone.gate)
+    macs = 0 if backbone.gate is None else backbone.gate.macs(*grid.region_shape)
     return torch.full_like(counts, macs, dtype=torch.double)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ...backbones import TokenTrace
-from ...gates import BaseGate, MLPGate, RadialGate, RandomGate, SaliencyGate
+from ...gates import BaseGate, LearnedGate, RadialGate, RandomGate, SaliencyGate
 from ..latency import interleaved_medians
 from ..macs import backbone_macs
 from ..samples import Sample
@@ -84,7 +84,7 @@ def operating_gates(gate: BaseGate | None, thresholds: Sequence[float] | None) -
     """
     if gate is None:
         raise ValueError('the model has no gate: compare a mixed-scale model, and name dense weights beside it')
-    if not isinstance(gate, MLPGate):
+    if not isinstance(gate, LearnedGate):
         if thresholds:
             raise ValueError(f'a {type(gate).__name__} knows no threshold: leave thresholds out')
         return {type(gate).__name__: gate}

@@ -29,7 +29,7 @@ from ...analysis.model import AnalysedModel
 from ...analysis.scales import Card, Cell, Figures, Painter, ScaleView, ScaleViewer, draw_page, write_report
 from ...analysis.scales.report import SUMMARY, summarise
 from ...engine.launch import read_config
-from ...gates import MLPGate
+from ...gates import LearnedGate
 from ..arguments import add_images, add_model, add_output, file_of, load, positive, samples_of
 from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
 from ..pages import pages_of
@@ -81,7 +81,7 @@ class _Book:
     def __init__(self, args: Namespace, painter: Painter, pages: list[Path]):
         self.args, self.painter, self.pages = args, painter, pages
         gate = painter.model.backbone.gate
-        self.threshold = gate.threshold if isinstance(gate, MLPGate) else None
+        self.threshold = gate.threshold if isinstance(gate, LearnedGate) else None
         self.figures: list[Figures] = []
         self.said: list[dict[str, str]] = []
         self.cards: list[Card] = []

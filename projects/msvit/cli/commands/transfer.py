@@ -25,7 +25,7 @@ from ...analysis.run_gate import read_run_gate
 from ...analysis.transfer import apply_gate, draw_gated, sheet
 from ...checkpoints import load_gate, read_gate_normalization
 from ...engine.launch import read_config
-from ...gates import MLPGate, Normalization
+from ...gates import LearnedGate, Normalization
 from ..arguments import add_output, budget, positive, share
 from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
 from ..pages import own_pages, pages_of
@@ -91,7 +91,7 @@ def run(args: Namespace) -> None:
     say(f'drawn: {" ".join(map(str, written))}')
 
 
-def read_gate(args: Namespace) -> tuple[MLPGate, Normalization]:
+def read_gate(args: Namespace) -> tuple[LearnedGate, Normalization]:
     """The gate that the command line names, with its settings, and the normalisation of its pixels.
 
     Raises:
@@ -116,7 +116,7 @@ def read_gate(args: Namespace) -> tuple[MLPGate, Normalization]:
 
 
 def gate_all(
-    gate: MLPGate, pixels: Normalization, files: list[Path], size: int, patch_size: int, left_out: list[dict[str, str]]
+    gate: LearnedGate, pixels: Normalization, files: list[Path], size: int, patch_size: int, left_out: list[dict[str, str]]
 ) -> Iterator[tuple[Figures, np.ndarray]]:
     """Figures and panel of every image; appends file and reason of those that cannot be read."""
     for path in progress(files, 'transfer'):
