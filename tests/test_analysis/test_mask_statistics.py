@@ -17,10 +17,10 @@ CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 GRID = (4, 4)
 
 
-def model(**loss) -> AnalysedModel:
+def model(several: bool = False, **loss) -> AnalysedModel:
     cfg = Config.fromfile(CONFIGS / 'msvit_mini4_32x32_cifar10.py')
     if loss:
-        cfg.model.backbone.gate_loss = loss
+        cfg.model.backbone.gate_loss = [dict(type='msvit.L0Loss'), loss] if several else loss
     return AnalysedModel(cfg)
 
 
@@ -92,6 +92,14 @@ def test_priors_before_and_after(init):
     before, after = learned_priors(one)
     torch.testing.assert_close(before, initial_prior_mean(init, GRID))
     assert torch.equal(after, one.backbone.gate_loss.prior_mean) and not torch.allclose(before, after)
+
+
+def test_priors_of_one_loss_among_several():
+    one = model(several=True, type='msvit.GBaSLoss', target=0.25)
+    with torch.no_grad():
+        one.backbone.gate_loss[1].prior_logit.add_(torch.randn(GRID))
+    before, after = learned_priors(one)
+    assert torch.equal(after, one.backbone.gate_loss[1].prior_mean) and not torch.allclose(before, after)
 
 
 def test_other_losses_have_no_priors():

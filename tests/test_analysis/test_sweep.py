@@ -129,6 +129,16 @@ def test_configs_whose_results_could_not_be_read_are_refused(tmp_path, change, m
         make_points(cfg, tmp_path)
 
 
+def test_of_several_losses_the_one_with_a_target_is_swept(tmp_path):
+    cfg = mixed_config()
+    cfg.model.backbone.gate_loss = [dict(type='msvit.TeachingLoss', weight=1.0), cfg.model.backbone.gate_loss]
+    (point,) = make_points(cfg, tmp_path, targets=[0.1], weights=[2.0], img_sizes=[64])
+    teaching, shaping = Config.fromstring(point.text, '.py').model.backbone.gate_loss
+    assert teaching == dict(type='msvit.TeachingLoss', weight=1.0)
+    assert shaping == dict(type='msvit.GBaSLoss', grid=(4, 4), target=0.1, weight=2.0)
+    assert (point.values['target'], point.values['weight']) == (0.1, 2.0)
+
+
 @pytest.mark.parametrize('axis', ['targets', 'weights'])
 def test_a_config_without_gate_loss_has_no_such_axis(tmp_path, axis):
     with pytest.raises(ValueError, match=f'no gate_loss, so there is no {axis[:-1]} to sweep'):

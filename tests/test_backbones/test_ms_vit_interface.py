@@ -269,13 +269,16 @@ def test_a_gate_of_another_kind_is_refused(tiny_msvit, strict):
     tiny_msvit(gate=dict(type='msvit.RadialGate')).load_state_dict(other.state_dict(), strict=False)  # a control
 
 
-def test_learned_priors_are_resized_with_the_image(tiny_msvit, tmp_path):
+@pytest.mark.parametrize('several', [False, True])
+def test_learned_priors_are_resized_with_the_image(tiny_msvit, tmp_path, several):
     loss = dict(type='msvit.GBaSLoss', target=0.25)
+    loss = [loss] if several else loss
     small, large = (tiny_msvit(gate=GATE, gate_loss=loss, img_size=size, seed=seed) for size, seed in ((32, 1), (64, 2)))
     path = save_weights(small, tmp_path / 'small.safetensors')
     for load in (lambda: large.load_state_dict(small.state_dict()), lambda: load_vit(large, path)):
-        torch.nn.init.zeros_(large.gate_loss.prior_logit)
+        ours, theirs = (net.gate_loss[0] if several else net.gate_loss for net in (large, small))
+        torch.nn.init.zeros_(ours.prior_logit)
         load()
-        assert large.gate_loss.prior_mean.shape == (4, 4)
-        ours, theirs = large.gate_loss.prior_logit, small.gate_loss.prior_logit
+        assert ours.prior_mean.shape == (4, 4)
+        ours, theirs = ours.prior_logit, theirs.prior_logit
         torch.testing.assert_close(ours[[0, 0, -1, -1], [0, -1, 0, -1]], theirs.flatten())

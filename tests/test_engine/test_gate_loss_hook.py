@@ -11,6 +11,9 @@ from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 from torch.utils.data import Dataset
 
+from msvit.losses import TeachingLoss
+from msvit.teachers import GateTeacher
+
 SIDE = 32
 TERMS = {'loss_gate_prior', 'loss_gate_hyperprior', 'fine_share', 'tokens'}
 BACKBONE = dict(
@@ -84,10 +87,15 @@ class Spy(Hook):
         self.logs.append({name: float(value.detach()) for name, value in outputs.items()})
 
 
-def build_runner(host: str, work_dir, hooks: list, batch_size: int = 4, iterations: int = 3, accumulative_counts: int = 1):
+def build_runner(
+    host: str, work_dir, hooks: list, batch_size: int = 4, iterations: int = 3, accumulative_counts: int = 1, gate_loss=None
+):
     torch.manual_seed(0)
+    model = ConfigDict(HOSTS[host])
+    if gate_loss:
+        model.backbone.gate_loss = gate_loss
     return Runner(
-        model=MODELS.build(ConfigDict(HOSTS[host])),
+        model=MODELS.build(model),
         work_dir=str(work_dir),
         train_dataloader=dict(
             batch_size=batch_size,
@@ -161,6 +169,58 @@ def test_accumulated_steps_share_the_gates_gradient(host, tmp_path):
 def test_without_the_hook_training_stops_aloud(host, tmp_path):
     with pytest.raises(RuntimeError, match=r"nobody collected.*custom_hooks=\[dict\(type='msvit.GateLossHook'\)\]"):
         build_runner(host, tmp_path, []).train()
+
+
+class QuadrantTeacher(GateTeacher):
+    """The first region is to be fine, the second coarse, and nothing is known of the others; counts its lessons."""
+
+    def __init__(self):
+        self.asked = []
+
+    def targets(self, model, data, coarse_patch_size):
+        self.asked.append((type(model).__name__, len(data['data_samples']), coarse_patch_size))
+        return torch.tensor([[1.0, 0.0], [torch.nan, torch.nan]]).expand(len(data['inputs']), 2, 2)
+
+
+@hosts
+def test_a_taught_gate_learns_beside_any_host(host, tmp_path):
+    teacher, spy = QuadrantTeacher(), Spy()
+    losses = [TeachingLoss(teacher, weight=2.0), dict(type='msvit.GBaSLoss', target=0.5)]
+    runner = build_runner(host, tmp_path, [dict(type='msvit.GateLossHook'), spy], gate_loss=losses)
+    runner.train()
+    assert teacher.asked == [(host, 4, 16)] * 3
+    for log, gradients in zip(spy.logs, spy.gradients, strict=True):
+        assert set(log) >= TERMS | {'loss_gate_teaching'} and log['loss_gate_teaching'] > 0
+        assert all(gradient.abs().sum() > 0 for name, gradient in gradients.items() if '.gate.' in name)
+    runner.model.data_preprocessor(next(iter(runner.train_dataloader)), False)
+    assert len(teacher.asked) == 3  # nothing is taught at test
+
+
+def test_lessons_are_accumulated_with_the_hosts_losses(tmp_path):
+    hook, gradients = dict(type='msvit.GateLossHook'), {}
+    for count in (1, 2):
+        spy = Spy()
+        loss = TeachingLoss(QuadrantTeacher())
+        runner = build_runner('ImageClassifier', tmp_path / str(count), [hook, spy], 4, 2, count, loss)
+        if count == 1:
+            runner.optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.0))
+        runner.train()
+        gradients[count] = [step['backbone.gate.mlp.2.bias'] for step in spy.gradients]
+    torch.testing.assert_close(gradients[2][0], sum(gradients[1]) / 2, atol=1e-6, rtol=1e-4)
+
+
+def test_labels_teach_a_segmentors_gate_in_bfloat16(tmp_path):
+    spy = Spy()
+    loss = dict(type='msvit.TeachingLoss', teacher=dict(type='msvit.LabelTeacher'))
+    runner = build_runner('EncoderDecoder', tmp_path, [dict(type='msvit.GateLossHook'), spy], gate_loss=loss)
+    runner.optim_wrapper = dict(type='msvit.CPUAutocastOptimWrapper', optimizer=dict(type='SGD', lr=0.01))
+    runner.train()
+    assert all(log['loss_gate_teaching'] > 0 for log in spy.logs)
+
+
+def test_without_the_hook_nobody_teaches(tmp_path):
+    with pytest.raises(RuntimeError, match="nobody brought the gate's lesson"):
+        build_runner('EncoderDecoder', tmp_path, [], gate_loss=TeachingLoss(QuadrantTeacher())).train()
 
 
 def test_a_model_without_a_gate_is_left_as_it_is(tmp_path):

@@ -69,9 +69,10 @@ def set_input_size(cfg: Config, size: int) -> None:
 
     backbone.img_size = size
     gate_loss = backbone.get('gate_loss') or {}
-    if 'grid' in gate_loss:
-        regions = -(-size // backbone.get('coarse_patch_size', 32))
-        gate_loss['grid'] = (regions, regions)
+    for loss in gate_loss if isinstance(gate_loss, list | tuple) else [gate_loss]:
+        if 'grid' in loss:
+            regions = -(-size // backbone.get('coarse_patch_size', 32))
+            loss['grid'] = (regions, regions)
     for preprocessor in (cfg.get('data_preprocessor'), cfg.model.get('data_preprocessor')):
         if preprocessor and preprocessor.get('size') is not None:
             preprocessor['size'] = (size, size)

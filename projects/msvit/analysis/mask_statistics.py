@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..losses import GBaSLoss
-from ..registry import build_part
+from ..losses import GBaSLoss, build_gate_loss
 from ..tokens import TokenGrid
 from .model import AnalysedModel
 from .samples import Sample
@@ -73,10 +72,15 @@ def decide(model: AnalysedModel, sample: Sample) -> Tensor:
 @torch.no_grad()
 def learned_priors(model: AnalysedModel) -> tuple[Tensor, Tensor] | None:
     """The learned prior means of a `GBaSLoss` before and after training, (Hc, Wc) in (0, 1) each; None for other losses."""
-    if not isinstance(model.backbone.gate_loss, GBaSLoss):
+    trained = _shaping_losses(model.backbone.gate_loss)
+    if not trained:
         return None
-    fresh = build_part(model.cfg.model.backbone.gate_loss, 'Loss', grid=_native_grid(model))
-    return fresh.prior_mean, model.backbone.gate_loss.prior_mean.cpu()
+    fresh = _shaping_losses(build_gate_loss(model.cfg.model.backbone.gate_loss, _native_grid(model)))
+    return fresh[0].prior_mean, trained[0].prior_mean.cpu()
+
+
+def _shaping_losses(gate_loss: nn.Module | None) -> list[GBaSLoss]:
+    return [] if gate_loss is None else [loss for loss in gate_loss.modules() if isinstance(loss, GBaSLoss)]
 
 
 def choose_grid(model: AnalysedModel, masks: Sequence[Tensor]) -> tuple[int, int]:

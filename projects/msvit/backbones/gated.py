@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError
 from ..gates import BaseGate, GateOutput
+from ..losses import build_gate_loss
 from ..registry import build_part
 from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
 from .trace import record
@@ -96,7 +97,7 @@ class GatedBackbone(nn.Module, ABC):
         self._kept_groups = ('gate.',) if isinstance(gate, dict) and gate.get('checkpoint') else ()
         self.gate = build_part(gate, 'Gate', coarse_patch_size=self.coarse_patch_size)
         native = TokenGrid(*self.patch_embed.img_size, self.patch_size, self.coarse_patch_size)
-        self.gate_loss = build_part(gate_loss, 'Loss', grid=native.region_shape)
+        self.gate_loss = build_gate_loss(gate_loss, native.region_shape)
         self._uncollected: dict[str, Tensor] | None = None
         self._check_gate()
         self.register_load_state_dict_pre_hook(_refuse_another_gate)

@@ -71,7 +71,7 @@ class MSSwin(GatedBackbone):
         coarse_patch_size: int = 16,
         entry_stage: int | None = None,
         gate: nn.Module | dict[str, Any] | str | PathLike | None = None,
-        gate_loss: nn.Module | dict[str, Any] | None = None,
+        gate_loss: nn.Module | dict[str, Any] | list | None = None,
         layout: Literal['packed', 'masked'] = 'packed',
         train_layout: Literal['packed', 'masked'] | None = None,
         out_type: Literal['featmap', 'avg_featmap'] = 'featmap',

@@ -46,8 +46,8 @@ class MSViT(GatedBackbone):
         coarse_patch_size: side of a region in pixels, S_c, a multiple of the ViT's patch size.
         gate: who decides: a module, a registry config such as ``dict(type='msvit.MLPGate')``, a checkpoint of a trained gate
             (see `load_gate`), or None: all fine, the plain ViT.
-        gate_loss: shapes the gate in training, e.g. ``dict(type='msvit.GBaSLoss', target=0.5)``; see `pop_gate_losses`. Its
-            ``grid`` is by default that of ``img_size``. None: the task alone trains the gate.
+        gate_loss: shapes or teaches the gate in training, e.g. ``dict(type='msvit.GBaSLoss', target=0.5)``, or a list of such;
+            see `pop_gate_losses`. Its ``grid`` is by default that of ``img_size``. None: the task alone trains the gate.
         layout: how a ragged batch lies in memory: ``'masked'``, ``'trimmed'`` or ``'packed'``.
         train_layout: the layout in training mode, by default ``layout``.
         out_type: see the table.
@@ -70,7 +70,7 @@ class MSViT(GatedBackbone):
         img_size: int | tuple[int, int] = 224,
         coarse_patch_size: int = 32,
         gate: nn.Module | dict[str, Any] | str | PathLike | None = None,
-        gate_loss: nn.Module | dict[str, Any] | None = None,
+        gate_loss: nn.Module | dict[str, Any] | list | None = None,
         layout: Layout = 'packed',
         train_layout: Layout | None = None,
         out_type: OutType = 'featmap',

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ Source = str | os.PathLike | bool | dict[str, Tensor]
 
 # Classifiers, and the pooling before them, of a checkpoint: of no use to a backbone.
 CLASSIFIER = ('head.', 'head_dist.', 'pre_logits.', 'fc_norm.', 'attn_pool.')
-PRIORS = 'gate_loss.prior_logit'
+PRIORS = re.compile(r'gate_loss\.(?:\d+\.)?prior_logit')
 PATCH, PATCH_BIAS = 'patch_embed.proj.weight', 'patch_embed.proj.bias'
 
 
@@ -253,10 +254,11 @@ def _fit_patch(weight: Tensor, target: Tensor, resample: bool | None, label: str
 
 def _fit_priors(state: dict[str, Tensor], target: dict[str, Tensor], report: LoadReport) -> None:
     """Resize the gate loss's learned priors to the model's grid of regions."""
-    if PRIORS in state and PRIORS in target and state[PRIORS].shape != target[PRIORS].shape:
-        given, wanted = ('x'.join(map(str, tensors[PRIORS].shape)) for tensors in (state, target))
-        state[PRIORS] = resize_prior_logit(state[PRIORS], tuple(target[PRIORS].shape))
-        report.notes.append(f'learned priors resized from {given} to {wanted} regions (bilinear)')
+    for name in filter(PRIORS.fullmatch, state.keys() & target.keys()):
+        if state[name].shape != target[name].shape:
+            given, wanted = ('x'.join(map(str, tensors[name].shape)) for tensors in (state, target))
+            state[name] = resize_prior_logit(state[name], tuple(target[name].shape))
+            report.notes.append(f'learned priors resized from {given} to {wanted} regions (bilinear)')
 
 
 def _leave_alone(

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ..losses import TeachingLoss
 from ..registry import HOOKS
 
 
@@ -16,8 +18,8 @@ class GateLossHook(Hook):
     """Add what mixed-scale backbones leave in ``pop_gate_losses`` to the host's losses, by extending its ``parse_losses``.
 
     Every OpenMMLab model passes its losses through ``parse_losses`` on the way to the optimiser and the log, wrapped in
-    DDP or not; so the gate's terms are scaled, accumulated and logged as the host's own. Models without a gate are left as
-    they are.
+    DDP or not; so the gate's terms are scaled, accumulated and logged as the host's own. Lessons of a `TeachingLoss` are
+    taken from each training batch as it leaves the host's ``data_preprocessor``. Models without a gate are left as they are.
     """
 
     priority = 'HIGH'
@@ -28,6 +30,11 @@ class GateLossHook(Hook):
         if not backbones or getattr(host.parse_losses, 'collects_gate_losses', False):
             return
         host.parse_losses = _collecting(host.parse_losses, backbones)
+        for backbone in backbones:
+            for loss in backbone.modules():
+                if isinstance(loss, TeachingLoss):
+                    bring = _bringing(loss, host, backbone.coarse_patch_size)
+                    host.data_preprocessor.register_forward_hook(bring, with_kwargs=True)
 
 
 def find_gated(model: nn.Module) -> list[nn.Module]:
@@ -43,3 +50,14 @@ def _collecting(parse_losses: Callable, backbones: list[nn.Module]) -> Callable:
 
     parse_with_gate_losses.collects_gate_losses = True
     return parse_with_gate_losses
+
+
+def _bringing(loss: TeachingLoss, host: nn.Module, coarse_patch_size: int) -> Callable:
+    """A forward hook of a data preprocessor, which is called as (data, training)."""
+
+    @torch.no_grad()
+    def bring_lesson(_: nn.Module, args: tuple, kwargs: dict[str, Any], data: dict[str, Any]) -> None:
+        if kwargs.get('training', args[1] if len(args) > 1 else False):
+            loss.bring(loss.teacher.targets(host, data, coarse_patch_size))
+
+    return bring_lesson

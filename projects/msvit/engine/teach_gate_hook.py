@@ -5,7 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce_params
+from mmengine.dist import all_gather_object, all_reduce_params
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -96,10 +96,14 @@ class TeachGateHook(Hook):
             all_reduce_params([p.grad for p in parameters], op='mean')
             optimizer.step()
             schedule.step()
-            lowest, highest = min(lowest, *_range(targets)), max(highest, *_range(targets))
+            low, high = _range(targets)
+            lowest, highest = min(lowest, low), max(highest, high)
             if step % report_every == 0:
                 runner.logger.info(f'Teaching the gate [{step}/{self.iters}]  loss: {loss.item():.4f}')
         gate.freeze()
+        optimizer.zero_grad()  # the run's optimiser may hold the gate too, and steps before it clears gradients
+        spans = all_gather_object((lowest, highest))
+        lowest, highest = min(span[0] for span in spans), max(span[1] for span in spans)
         if not highest - lowest > 1e-6:
             raise ValueError(
                 f'{type(self.teacher).__name__} finds all regions of the training images alike, so there is nothing that the '
@@ -107,7 +111,7 @@ class TeachGateHook(Hook):
             )
         with torch.no_grad():
             logits = torch.cat([gate.logits(next(batches)[0]).flatten() for _ in range(_CALIBRATION_BATCHES)])
-        gate.calibrate_logits(logits, self.fine_share)
+        gate.calibrate_logits(torch.cat(all_gather_object(logits.cpu())), self.fine_share)
 
     @torch.no_grad()
     def _batches(self, gate: LearnedGate, runner: Runner) -> Iterator[tuple[Tensor, Tensor]]:

@@ -1,7 +1,8 @@
 """Who tells a gate, while it learns, how much each region deserves to be fine."""
 
 from .base import GateTeacher
+from .boxes import BoxTeacher
 from .dense import DenseTeacher, attended_share
 from .labels import LabelTeacher, minority_share
 
-__all__ = ['DenseTeacher', 'GateTeacher', 'LabelTeacher', 'attended_share', 'minority_share']
+__all__ = ['BoxTeacher', 'DenseTeacher', 'GateTeacher', 'LabelTeacher', 'attended_share', 'minority_share']

@@ -21,7 +21,7 @@ class LabelTeacher(GateTeacher):
         ignore_index: label of pixels without a class.
 
     Raises:
-        ValueError: ``full_share`` is out of range.
+        ValueError: ``full_share`` is out of range; a training sample has no label map, or one of another size.
     """
 
     def __init__(self, full_share: float = 0.3, ignore_index: int = 255):
@@ -36,6 +36,13 @@ class LabelTeacher(GateTeacher):
                 'LabelTeacher looks at label maps (gt_sem_seg), and the training samples have none: load annotations in the '
                 "pipeline, or take a teacher that needs none, dict(type='msvit.DenseTeacher')"
             )
+        size = tuple(data['inputs'].shape[-2:])
+        for sample in samples:
+            if sample.gt_sem_seg.shape != size:
+                raise ValueError(
+                    f'the label map has {tuple(sample.gt_sem_seg.shape)} pixels, its image {size}: they do not fit. Let the '
+                    'pipeline and the data preprocessor resize, crop and pad both alike'
+                )
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
         return (minority_share(labels, coarse_patch_size, self.ignore_index) / self.full_share).clamp(max=1)
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ..input_size import class_name, set_input_size
 
@@ -133,10 +133,11 @@ def _point(
     for name, value in (('target', target), ('weight', weight)):
         if value is None:
             continue
-        if not backbone.get('gate_loss'):
+        swept = _swept_loss(backbone)
+        if not swept:
             raise ValueError(f'model.backbone has no gate_loss, so there is no {name} to sweep: choose a config with a gate')
-        if backbone.gate_loss.get(name) != value:  # 4 and 4.0 are one point
-            backbone.gate_loss[name] = value
+        if swept.get(name) != value:  # 4 and 4.0 are one point
+            swept[name] = value
     if img_size is not None:
         set_input_size(cfg, img_size)
     if seed is not None:
@@ -144,11 +145,19 @@ def _point(
     require_readable(cfg)
     cfg.pop('work_dir', None)  # train.py is told; a sweep may be moved
 
-    gate_loss = backbone.get('gate_loss') or {}
+    gate_loss = _swept_loss(backbone)
     values = dict(target=gate_loss.get('target'), weight=gate_loss.get('weight'), img_size=backbone.get('img_size'))
     values['seed'] = cfg.get('randomness', {}).get('seed')
     numbers = {axis: value for axis, value in values.items() if isinstance(value, (int, float))}
     return Point({**labels, **numbers}, cfg.pretty_text, work_dir)
+
+
+def _swept_loss(backbone: ConfigDict) -> dict[str, Any]:
+    """The config of the gate's loss; of several, the first with a target."""
+    gate_loss = backbone.get('gate_loss') or {}
+    if isinstance(gate_loss, list | tuple):
+        return next((loss for loss in gate_loss if 'target' in loss), {})
+    return gate_loss
 
 
 def require_readable(cfg: Config) -> None:
