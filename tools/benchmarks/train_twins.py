@@ -1,0 +1,170 @@
+"""Train dense and mixed twins at full length, as many seeds as fit, several side by side; test each.
+
+python tools/benchmarks/train_twins.py --data packed/data --weights packed/vit_tiny.safetensors --out trainings.json
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import mean, stdev
+from threading import Lock
+from typing import Any, NamedTuple
+
+from tiny_data import make_tiny_data
+
+ROOT = Path(__file__).resolve().parents[2]
+SPARE = 1.1  # a training is begun where the time of the longest one like it, so many times, is left
+
+
+class Twins(NamedTuple):
+    """Two configs on one data set: the second begins where its ``load_from`` says, in the work dir of the first.
+
+    Args:
+        data: folder of the data set within the data folder.
+        classes: of its labels.
+        size: width and height of its pictures.
+        configs: dense and mixed.
+    """
+
+    data: str
+    classes: int
+    size: tuple[int, int]
+    configs: tuple[str, ...]
+
+
+TWINS = (
+    Twins('camvid', 11, (480, 360), ('seg_t16_480x352_camvid', 'msseg_t16_480x352_camvid')),
+    Twins('ccp', 17, (384, 576), ('seg_t16_384x576_ccp', 'msseg_t16_384x576_ccp')),
+)
+# A rehearsal shows that everything fits together, and learns nothing.
+SMALL = ('train_cfg.max_iters=2', 'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1')
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of this tool."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--data', type=Path, required=True, help='folder with one folder for each data set')
+    parser.add_argument('--weights', type=Path, required=True, help="weights of ViT-Ti/16, timm's names")
+    parser.add_argument('--out', type=Path, required=True, help='JSON file of the figures, up to date after each training')
+    parser.add_argument('--scratch', type=Path, help='folder for logs and checkpoints (default: a temporary one)')
+    parser.add_argument('--seconds', type=float, default=290, help='for all trainings together (default: %(default)s)')
+    parser.add_argument('--seeds', type=int, default=3, help='at most (default: %(default)s)')
+    parser.add_argument('--jobs', type=int, default=4, help='trainings side by side (default: %(default)s)')
+    parser.add_argument(
+        '--small',
+        action='store_true',
+        help='a rehearsal: two iterations of one seed, one training after the other; on generated pictures and with random '
+        'weights where the given ones are not there',
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool; the status is 0 if every training that was begun succeeded."""
+    args = make_parser().parse_args(arguments)
+    args.scratch = args.scratch or Path(tempfile.mkdtemp(prefix='msvit_twins_'))
+    if args.small:
+        args.jobs, args.seeds = 1, 1
+    trainings = Trainings(args)
+    with ThreadPoolExecutor(args.jobs) as pool:  # seed after seed, so that every twin has one before any has two
+        chains = [(twins, seed) for seed in range(args.seeds) for twins in TWINS]
+        list(pool.map(lambda chain: trainings.run_twins(*chain), chains))
+    return 1 if not trainings.runs or any('error' in run for run in trainings.runs) else 0
+
+
+class Trainings:
+    """Runs trainings and keeps their figures.
+
+    Args:
+        args: those of the tool.
+    """
+
+    def __init__(self, args: argparse.Namespace):
+        self.args, self.end = args, time.monotonic() + args.seconds
+        self.runs: list[dict[str, Any]] = []
+        self._longest: dict[str, float] = {}
+        self._lock = Lock()
+
+    def run_twins(self, twins: Twins, seed: int) -> None:
+        """Train one twin after the other, as long as time is left and none fails."""
+        begin_in = None
+        for config in twins.configs:
+            left = self.end - time.monotonic()
+            if left < SPARE * self._longest.get(config, 0) or left <= 0:
+                return
+            work_dir = self.args.scratch / f'{config}_seed{seed}'
+            start = time.monotonic()
+            figures = self._train(twins, config, seed, work_dir, begin_in, left)
+            self._keep(dict(config=config, seed=seed, seconds=time.monotonic() - start, **figures))
+            if 'error' in figures:
+                return
+            begin_in = work_dir
+
+    def _train(
+        self, twins: Twins, config: str, seed: int, work_dir: Path, begin_in: Path | None, seconds: float
+    ) -> dict[str, Any]:
+        """Figures of one training, or its error."""
+        out = work_dir / 'figures.json'
+        work_dir.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, ROOT / 'tools' / 'benchmarks' / 'train_and_test.py', ROOT / 'configs' / f'{config}.py']
+        command += ['--work-dir', work_dir, '--out', out, *(['--begin-in', begin_in] if begin_in else [])]
+        command += ['--cfg-options', *self._options(twins, seed)]
+        print(f'{config}, seed {seed}: begins', flush=True)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, errors='replace')
+        except subprocess.TimeoutExpired:
+            return dict(error='time was up')
+        if done.returncode:
+            print(done.stdout[-2000:], done.stderr[-4000:], sep='\n', flush=True)
+            return dict(error=(done.stderr.strip() or 'failed').splitlines()[-1])
+        return json.loads(out.read_text(encoding='utf-8'))
+
+    def _options(self, twins: Twins, seed: int) -> list[str]:
+        """Settings of the config that the place and this run decide; files are decoded once, by workers enough."""
+        data, weights, small = self.args.data / twins.data, self.args.weights, self.args.small
+        if small and not data.is_dir():
+            print(f'{data} is not there: generated pictures', flush=True)
+            data = make_tiny_data(self.args.scratch / twins.data, twins.classes, twins.size)
+        if small and not weights.is_file():
+            print(f'{weights} is not there: random weights', flush=True)
+        workers = 0 if small else max(1, min(4, (os.cpu_count() or 1) // self.args.jobs - 1))
+        options = [
+            f'randomness.seed={seed}',
+            f'model.backbone.pretrained={None if small and not weights.is_file() else weights.resolve()}',
+            'train_dataloader.dataset.cache=True',
+            *(f'{loader}.dataset.data_root={data.resolve()}' for loader in ('train_dataloader', 'test_dataloader')),
+            *(f'{loader}.num_workers={workers}' for loader in ('train_dataloader', 'test_dataloader')),
+        ]
+        return [*options, *(SMALL if small else ())]
+
+    def _keep(self, run: dict[str, Any]) -> None:
+        with self._lock:
+            self.runs.append(run)
+            if 'error' not in run:
+                self._longest[run['config']] = max(run['seconds'], self._longest.get(run['config'], 0))
+            figures = dict(runs=sorted(self.runs, key=lambda run: (run['config'], run['seed'])), means=_means(self.runs))
+            self.args.out.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
+        print(f'{run["config"]}, seed {run["seed"]}: {run.get("metrics", run.get("error"))}', flush=True)
+
+
+def _means(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Mean mIoU of each config over its seeds, and their standard deviation."""
+    scores: dict[str, list[float]] = {}
+    for run in runs:
+        if 'metrics' in run:
+            scores.setdefault(run['config'], []).append(run['metrics']['mIoU'])
+    return {
+        config: dict(mIoU=mean(values), spread=stdev(values) if len(values) > 1 else None, seeds=len(values))
+        for config, values in scores.items()
+    }
+
+
+if __name__ == '__main__':
+    sys.exit(main())
