@@ -18,7 +18,7 @@ def make_train_parser() -> argparse.ArgumentParser:
         metavar='CHECKPOINT',
         help='continue from this checkpoint; without a name, from the latest one in the work dir',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision (needs a GPU)')
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument('--no-validate', action='store_true', help='leave out the validations during training')
     return parser
 

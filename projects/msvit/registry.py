@@ -16,6 +16,7 @@ from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402
 from mmengine.registry import HOOKS as MMENGINE_HOOKS  # noqa: E402
 from mmengine.registry import METRICS as MMENGINE_METRICS  # noqa: E402
 from mmengine.registry import MODELS as MMENGINE_MODELS  # noqa: E402
+from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS  # noqa: E402
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS  # noqa: E402
 from mmengine.registry import Registry  # noqa: E402
 
@@ -24,13 +25,14 @@ MODELS = Registry(
     parent=MMENGINE_MODELS,
     scope='msvit',
     locations=[
-        *('msvit.gates', 'msvit.losses', 'msvit.backbones', 'msvit.necks'),
+        *('msvit.gates', 'msvit.losses', 'msvit.teachers', 'msvit.backbones', 'msvit.necks'),
         *('msvit.decode_heads', 'msvit.segmentors', 'msvit.heads', 'msvit.classifiers'),
     ],
 )
 DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope='msvit', locations=['msvit.datasets'])
 TRANSFORMS = Registry('transform', parent=MMENGINE_TRANSFORMS, scope='msvit', locations=['msvit.datasets'])
 DATA_SAMPLERS = Registry('data sampler', parent=MMENGINE_DATA_SAMPLERS, scope='msvit', locations=['msvit.datasets'])
+OPTIM_WRAPPERS = Registry('optim wrapper', parent=MMENGINE_OPTIM_WRAPPERS, scope='msvit', locations=['msvit.engine'])
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='msvit', locations=['msvit.engine'])
 METRICS = Registry('metric', parent=MMENGINE_METRICS, scope='msvit', locations=['msvit.engine'])
 

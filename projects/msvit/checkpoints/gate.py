@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mmengine.logging import print_log
 from torch import Tensor
 
-from ..gates.learned import MLPGate
+from ..gates.mlp import MLPGate
 from ..gates.normalization import Normalization, renormalize_gate
 from ..registry import MODELS
 from .errors import CheckpointError

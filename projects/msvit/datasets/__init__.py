@@ -1,4 +1,4 @@
-"""Data sets: ADE20K, CamVid, DigitScenes, and your own with errors that name the file."""
+"""Data sets: ADE20K, CamVid, Clothing Co-Parsing, DigitScenes, and your own with errors that name the file."""
 
 from .classification import DigitLabelsDataset, ImageFolderDataset, ImageNetDataset
 from .clear_errors import SegDataset
@@ -6,10 +6,11 @@ from .digit_boxes import build_digit_boxes_dataset
 from .digit_instances import build_digit_instances
 from .digit_scenes import build_digit_scenes
 from .seeding import ResumableEpochSampler, ResumableSampler, SeedSample
-from .segmentation import ADE20KDataset, CamVidDataset, DigitScenesDataset
+from .segmentation import ADE20KDataset, CamVidDataset, CCPDataset, DigitScenesDataset
 
 __all__ = [
     'ADE20KDataset',
+    'CCPDataset',
     'CamVidDataset',
     'DigitLabelsDataset',
     'DigitScenesDataset',

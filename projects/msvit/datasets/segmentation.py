@@ -88,6 +88,42 @@ class CamVidDataset(ClearErrors, BaseSegDataset):
 
 
 @DATASETS.register_module()
+class CCPDataset(ClearErrors, BaseSegDataset):
+    """Clothing Co-Parsing (Yang, Luo and Lin, 2014): street photographs, its 59 tags joined to 17 classes, 255 = ignored."""
+
+    METAINFO = {
+        'classes': (
+            *('background', 'skin', 'hair', 'shoes', 'bag', 'trousers', 'skirt', 'shorts', 'dress'),
+            *('top', 'coat', 'hat', 'glasses', 'belt', 'scarf', 'legwear', 'accessories'),
+        ),
+        'palette': [
+            [40, 40, 40],
+            [250, 200, 170],
+            [120, 70, 20],
+            [230, 25, 75],
+            [245, 130, 48],
+            [0, 90, 180],
+            [240, 50, 230],
+            [0, 170, 170],
+            [145, 30, 180],
+            [60, 180, 75],
+            [128, 128, 0],
+            [255, 225, 25],
+            [70, 240, 240],
+            [128, 0, 0],
+            [170, 110, 240],
+            [170, 255, 195],
+            [210, 245, 60],
+        ],
+    }
+    LAYOUT = '<data_root>/images/{train,val}/*.jpg\n<data_root>/annotations/{train,val}/*.png   0..16 = classes, 255 = ignored'
+    HOW_TO = (
+        'The pictures are those of github.com/bearpaw/clothing-co-parsing; join the tags of their label maps to the classes '
+        'of msvit.CCPDataset, and leave some pictures for images/val.'
+    )
+
+
+@DATASETS.register_module()
 class DigitScenesDataset(ClearErrors, BaseSegDataset):
     """DigitScenes, generated (see ``digit_scenes.py``): background and ten handwritten digits, nothing ignored.
 

@@ -1,10 +1,21 @@
 """What plugs into mmengine's runner."""
 
+from .autocast import CPUAutocastOptimWrapper
 from .consistency_hook import ConsistencyHook
 from .gate_loss_hook import GateLossHook
 from .gate_warmup_hook import GateWarmupHook
 from .scale_map_hook import ScaleMapHook
 from .seed_hook import IterationSeedHook
+from .teach_gate_hook import TeachGateHook
 from .token_metric import TokenMetric
 
-__all__ = ['ConsistencyHook', 'GateLossHook', 'GateWarmupHook', 'IterationSeedHook', 'ScaleMapHook', 'TokenMetric']
+__all__ = [
+    'CPUAutocastOptimWrapper',
+    'ConsistencyHook',
+    'GateLossHook',
+    'GateWarmupHook',
+    'IterationSeedHook',
+    'ScaleMapHook',
+    'TeachGateHook',
+    'TokenMetric',
+]

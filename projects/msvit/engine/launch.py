@@ -106,18 +106,20 @@ def require_checkpoint(path: str) -> str:
 
 
 def enable_amp(cfg: Config) -> None:
-    """Train in mixed precision: turn the config's ``OptimWrapper`` into an ``AmpOptimWrapper``.
+    """Train in mixed precision: on a GPU by an ``AmpOptimWrapper``, on a CPU in bfloat16.
 
     Raises:
-        ValueError: there is no GPU, or the config has an optimizer wrapper of another kind.
+        ValueError: the config has an optimizer wrapper of another kind.
     """
-    if not torch.cuda.is_available():
-        raise ValueError('--amp needs a CUDA GPU, and torch sees none here: leave --amp out to train in fp32.')
+    on_gpu, on_cpu = 'AmpOptimWrapper', 'msvit.CPUAutocastOptimWrapper'
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+    if kind not in ('OptimWrapper', on_gpu, on_cpu):
         raise ValueError(f'--amp replaces an OptimWrapper, but the config has {kind}: leave --amp out.')
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = on_gpu
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    else:
+        cfg.optim_wrapper.type = on_cpu
 
 
 def set_resume(cfg: Config, resume: str) -> None:

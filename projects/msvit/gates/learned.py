@@ -1,36 +1,29 @@
-"""The learned gate: a small MLP that looks at one coarse patch at a time."""
+"""What learned gates share: log-odds from the image, relaxed draws in training, a threshold and a budget at test."""
 
 import math
-from collections.abc import Sequence
+from abc import abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-from ..linear import Linear
-from ..registry import MODELS
-from ..tokens import patchify
 from .base import BaseGate, GateOutput
+from .fixed import check_fine_share
 from .sampling import check_budget, limit_fine_regions, sample_relaxed_bernoulli
 
 
-@MODELS.register_module()
-class MLPGate(BaseGate):
-    """Decide each region from its own pixels, by an MLP shared by all regions (section 2.2, equations 11-12).
+class LearnedGate(BaseGate):
+    """Base of the gates that are trained.
 
-    The paper leaves the MLP's form open; by default three hidden layers of 128 read the raw coarse patch, which costs 0.43
-    MMACs a region. ``threshold`` and ``budget`` are plain attributes: set them at any time to trade accuracy for speed, no
-    retraining.
+    ``threshold`` and ``budget`` are plain attributes: set them at any time to trade accuracy for speed, no retraining.
 
     Args:
         coarse_patch_size: side of a region in pixels, S_c.
         in_channels: image channels.
-        hidden_dims: widths of the hidden layers.
         temperature: of the relaxed Bernoulli draws in training, > 0.
-        init_p_fine: probability of fine before any training, in (0, 1); high, so that training starts near the plain ViT.
+        init_p_fine: probability of fine before any training, in (0, 1).
         threshold: at test a region is fine where p_fine > threshold, in [0, 1].
         budget: at test the most regions that may be fine, those of the highest p_fine: a number (int), a share (float), or
             None.
-        frozen: see `BaseGate.freeze`; for a gate whose weights come with those of its host.
 
     Raises:
         ValueError: an argument is out of its range; the forward pass says so of a threshold or budget set later.
@@ -38,14 +31,12 @@ class MLPGate(BaseGate):
 
     def __init__(
         self,
-        coarse_patch_size: int = 32,
-        in_channels: int = 3,
-        hidden_dims: Sequence[int] = (128, 128, 128),
-        temperature: float = 0.3,
-        init_p_fine: float = 0.9,
-        threshold: float = 0.5,
-        budget: int | float | None = None,
-        frozen: bool = False,
+        coarse_patch_size: int,
+        in_channels: int,
+        temperature: float,
+        init_p_fine: float,
+        threshold: float,
+        budget: int | float | None,
     ):
         super().__init__(coarse_patch_size)
         if not 0 < init_p_fine < 1:
@@ -55,26 +46,15 @@ class MLPGate(BaseGate):
         self.threshold = threshold
         self.budget = budget
         self.check_settings()
-        dims = [in_channels * coarse_patch_size**2, *hidden_dims]
-        layers: list[nn.Module] = []
-        for width_in, width_out in zip(dims, dims[1:], strict=False):
-            layers += [Linear(width_in, width_out), nn.GELU()]
-        self.mlp = nn.Sequential(*layers, Linear(dims[-1], 1))
-        for layer in self.mlp:
-            if isinstance(layer, nn.Linear):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')
-                nn.init.zeros_(layer.bias)
-        # a quiet last layer: at first every region gets about init_p_fine
-        nn.init.normal_(self.mlp[-1].weight, std=0.01)
-        nn.init.constant_(self.mlp[-1].bias, math.log(init_p_fine / (1 - init_p_fine)))
-        if frozen:
-            self.freeze()
 
+    @property
+    @abstractmethod
+    def last_layer(self) -> nn.Module:
+        """The layer, with a bias, whose output are the log-odds."""
+
+    @abstractmethod
     def logits(self, images: Tensor) -> Tensor:
         """Log-odds of fine, (B, Hc, Wc); under autocast too in full precision, so that no decision depends on it."""
-        with torch.autocast(images.device.type, enabled=False):
-            regions = patchify(images.to(self.mlp[0].weight.dtype), self.coarse_patch_size)
-            return self.mlp(regions).squeeze(-1).float()
 
     def forward(self, images: Tensor) -> GateOutput:
         logits = self.logits(images)
@@ -85,6 +65,38 @@ class MLPGate(BaseGate):
         p_fine = logits.sigmoid()
         return GateOutput(p_fine, limit_fine_regions(p_fine > self.threshold, p_fine, self.budget))
 
+    @torch.no_grad()
+    def calibrate(self, images: Tensor, fine_share: float) -> float:
+        """Shift the log-odds so that ``fine_share`` of all regions of these images exceed the threshold.
+
+        The shift goes into the last layer's bias, and so into every checkpoint.
+
+        Args:
+            images: (B, 3, H, W), a sample of the data as the backbone gets it, sides multiples of ``coarse_patch_size``.
+            fine_share: mean share of fine regions, in [0, 1]; images differ.
+
+        Returns:
+            The threshold, unchanged.
+
+        Raises:
+            ValueError: the share is out of range, or the threshold is 0 or 1, which no shift reaches.
+        """
+        self.calibrate_logits(self.logits(images), fine_share)
+        return self.threshold
+
+    @torch.no_grad()
+    def calibrate_logits(self, logits: Tensor, fine_share: float) -> None:
+        """`calibrate` from log-odds of any shape that are at hand already."""
+        check_fine_share(fine_share)
+        if not 0 < self.threshold < 1:
+            raise ValueError(f'calibrate needs a threshold in (0, 1), the gate has {self.threshold}')
+        values = logits.flatten().double().sort().values
+        coarse = round((1 - fine_share) * len(values))
+        # between the last coarse and the first fine one; beyond the ends where all are to be one or the other
+        ends = values[:1] - 1, values, values[-1:] + 1
+        cut = torch.cat(ends)[coarse : coarse + 2].mean()
+        self.last_layer.bias += math.log(self.threshold / (1 - self.threshold)) - cut.to(self.last_layer.bias.dtype)
+
     def check_settings(self) -> None:
         """Raise ValueError if a setting that may change at any time is out of its range."""
         if not self.temperature > 0:
@@ -92,3 +104,8 @@ class MLPGate(BaseGate):
         if not 0 <= self.threshold <= 1:
             raise ValueError(f'threshold must lie in [0, 1], got {self.threshold}')
         check_budget(self.budget)
+
+    def _quiet_last_layer(self, init_p_fine: float) -> None:
+        """At first every region gets about ``init_p_fine``."""
+        nn.init.normal_(self.last_layer.weight, std=0.01)
+        nn.init.constant_(self.last_layer.bias, math.log(init_p_fine / (1 - init_p_fine)))

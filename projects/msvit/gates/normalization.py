@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from .learned import MLPGate
+from .mlp import MLPGate
 
 
 class Normalization(NamedTuple):

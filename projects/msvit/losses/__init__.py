@@ -6,6 +6,7 @@ from .batch_shaping import batch_shaping_loss, relaxed_bernoulli_cdf
 from .beta import beta_cdf
 from .gbas import GBaSLoss
 from .share import L0Loss, TargetLoss
+from .teaching import teaching_loss
 
 __all__ = [
     'BaSLoss',
@@ -16,4 +17,5 @@ __all__ = [
     'batch_shaping_loss',
     'beta_cdf',
     'relaxed_bernoulli_cdf',
+    'teaching_loss',
 ]

@@ -1,0 +1,122 @@
+"""Begin dense, teach the gate, go on with the regions that it chooses."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce_params
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from ..gates import LearnedGate
+from ..losses import teaching_loss
+from ..registry import HOOKS, build_part
+from ..teachers import GateTeacher
+from ..tokens import pad_to_multiple
+from .gate_loss_hook import find_gated
+
+_CALIBRATION_BATCHES = 40
+
+
+@HOOKS.register_module()
+class TeachGateHook(Hook):
+    """Teach the gates of mixed-scale backbones first and alone, once, within a training run.
+
+    An untaught gate makes every region fine, so the run begins as that of the dense model. At iteration ``begin`` the gate
+    learns from a ``teacher``, alone, on training batches of its own; then it is calibrated to the wanted share and frozen, and
+    the model learns on the tokens that it will have at test. A resumed run does not teach again what a checkpoint holds.
+
+    Args:
+        teacher: a `GateTeacher` or its config, such as ``dict(type='msvit.LabelTeacher')``.
+        fine_share: mean share of fine regions over training images, in (0, 1).
+        begin: iteration of the run at which the gate is taught, >= 0.
+        iters: teaching steps, each a training batch, >= 1.
+        lr: learning rate at the start of the teaching, > 0; it falls to 0.
+
+    Raises:
+        ValueError: an argument is out of range; in the run: no backbone has a learned gate, a gate is not ``frozen`` from the
+            start, or the teacher finds all regions alike.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def __init__(
+        self, teacher: GateTeacher | dict[str, Any], fine_share: float, begin: int = 0, iters: int = 1500, lr: float = 2e-3
+    ):
+        if not 0 < fine_share < 1:
+            raise ValueError(f'fine_share must lie in (0, 1), got {fine_share}')
+        if begin < 0 or iters < 1 or not lr > 0:
+            raise ValueError(f'begin must be >= 0, iters >= 1 and lr > 0, got begin={begin}, iters={iters}, lr={lr}')
+        self.teacher = build_part(teacher, 'Teacher')
+        self.fine_share, self.begin, self.iters, self.lr = fine_share, begin, iters, lr
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the gates."""
+        gates = self._gates(runner)
+        if not gates or not all(isinstance(gate, LearnedGate) for gate in gates):
+            raise ValueError(
+                "TeachGateHook finds no gate to teach: give the backbone gate=dict(type='msvit.ContextGate', frozen=True), or "
+                'remove the hook'
+            )
+        if not all(gate.frozen for gate in gates):
+            raise ValueError('the gate that TeachGateHook teaches must not train beside the model: give it frozen=True')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        if runner.iter == self.begin:
+            for gate in self._gates(runner):
+                self._teach(gate, runner)
+
+    def _gates(self, runner: Runner) -> list[nn.Module]:
+        return [backbone.gate for backbone in find_gated(_host(runner)) if backbone.gate is not None]
+
+    def _teach(self, gate: LearnedGate, runner: Runner) -> None:
+        parameters = list(gate.requires_grad_().parameters())
+        optimizer = torch.optim.AdamW(parameters, lr=self.lr, weight_decay=0.01)
+        schedule = CosineAnnealingLR(optimizer, self.iters)
+        lowest, highest = torch.inf, -torch.inf
+        report_every = max(self.iters // 10, 1)
+        batches = self._batches(gate, runner)
+        for step in range(1, self.iters + 1):
+            images, targets = next(batches)
+            loss = teaching_loss(gate.logits(images), targets)
+            optimizer.zero_grad()
+            loss.backward()
+            all_reduce_params([p.grad for p in parameters], op='mean')
+            optimizer.step()
+            schedule.step()
+            lowest, highest = min(lowest, *_range(targets)), max(highest, *_range(targets))
+            if step % report_every == 0:
+                runner.logger.info(f'Teaching the gate [{step}/{self.iters}]  loss: {loss.item():.4f}')
+        gate.freeze()
+        if not highest - lowest > 1e-6:
+            raise ValueError(
+                f'{type(self.teacher).__name__} finds all regions of the training images alike, so there is nothing that the '
+                'gate could learn: look at the labels, or take another teacher'
+            )
+        with torch.no_grad():
+            logits = torch.cat([gate.logits(next(batches)[0]).flatten() for _ in range(_CALIBRATION_BATCHES)])
+        gate.calibrate_logits(logits, self.fine_share)
+
+    @torch.no_grad()
+    def _batches(self, gate: LearnedGate, runner: Runner) -> Iterator[tuple[Tensor, Tensor]]:
+        """Endless images, padded to whole regions, and what the teacher says of them; the run's own data stay in order."""
+        host = _host(runner)
+        loader = runner.build_dataloader(deepcopy(runner.cfg.train_dataloader), seed=runner.seed)
+        while True:
+            for batch in loader:
+                data = host.data_preprocessor(batch, training=True)
+                images = pad_to_multiple(data['inputs'], gate.coarse_patch_size)
+                yield images, self.teacher.targets(host, data, gate.coarse_patch_size)
+
+
+def _range(targets: Tensor) -> tuple[float, float]:
+    known = targets[~targets.isnan()]
+    return (known.min().item(), known.max().item()) if len(known) else (torch.inf, -torch.inf)
+
+
+def _host(runner: Runner) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
