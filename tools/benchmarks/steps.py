@@ -63,6 +63,6 @@ STEPS = (
         150,
         f'{{python}} -m msvit speed --groups {_OTHER_GROUPS} --device cuda --dtype bfloat16 --rounds 15 --overwrite '
         '--out {out}/other_speed.json',
-        '{python} -m msvit speed --groups batch --rounds 1 --overwrite --out {out}/other_speed.json',
+        '{python} -m msvit speed --groups precision --rounds 1 --overwrite --out {out}/other_speed.json',
     ),
 )

@@ -23,28 +23,28 @@ ROOT = Path(__file__).resolve().parents[2]
 SPARE = 1.1  # a training is begun where the time of the longest one like it, so many times, is left
 
 
-class Twins(NamedTuple):
-    """Two configs on one data set: the second begins where its ``load_from`` says, in the work dir of the first.
+class Training(NamedTuple):
+    """What is trained.
 
     Args:
-        data: folder of the data set within the data folder.
-        classes: of its labels.
-        size: width and height of its pictures.
-        configs: dense and mixed.
+        config: its name.
+        data: folder of its data set within the data folder.
+        classes: of the labels.
+        size: width and height of the pictures.
     """
 
+    config: str
     data: str
     classes: int
     size: tuple[int, int]
-    configs: tuple[str, ...]
 
 
-TWINS = (
-    Twins('camvid', 11, (480, 360), ('seg_t16_480x352_camvid', 'msseg_t16_480x352_camvid')),
-    Twins('ccp', 17, (384, 576), ('seg_t16_384x576_ccp', 'msseg_t16_384x576_ccp')),
+TRAININGS = (
+    Training('seg_t16_480x352_camvid', 'camvid', 11, (480, 360)),
+    Training('msseg_t16_480x352_camvid', 'camvid', 11, (480, 360)),
+    Training('seg_t16_384x576_ccp', 'ccp', 17, (384, 576)),
+    Training('msseg_t16_384x576_ccp', 'ccp', 17, (384, 576)),
 )
-# A rehearsal shows that everything fits together, and learns nothing.
-SMALL = ('train_cfg.max_iters=2', 'train_dataloader.batch_size=2', 'default_hooks.logger.interval=1')
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -72,14 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args.scratch = args.scratch or Path(tempfile.mkdtemp(prefix='msvit_twins_'))
     if args.small:
         args.jobs, args.seeds = 1, 1
-    trainings = Trainings(args)
+    runner = TwinRunner(args)
     with ThreadPoolExecutor(args.jobs) as pool:  # seed after seed, so that every twin has one before any has two
-        chains = [(twins, seed) for seed in range(args.seeds) for twins in TWINS]
-        list(pool.map(lambda chain: trainings.run_twins(*chain), chains))
-    return 1 if not trainings.runs or any('error' in run for run in trainings.runs) else 0
+        list(pool.map(runner.run, TRAININGS * args.seeds, [seed for seed in range(args.seeds) for _ in TRAININGS]))
+    return 1 if not runner.runs or any('error' in run for run in runner.runs) else 0
 
 
-class Trainings:
+class TwinRunner:
     """Runs trainings and keeps their figures.
 
     Args:
@@ -92,30 +91,23 @@ class Trainings:
         self._longest: dict[str, float] = {}
         self._lock = Lock()
 
-    def run_twins(self, twins: Twins, seed: int) -> None:
-        """Train one twin after the other, as long as time is left and none fails."""
-        begin_in = None
-        for config in twins.configs:
-            left = self.end - time.monotonic()
-            if left < SPARE * self._longest.get(config, 0) or left <= 0:
-                return
-            work_dir = self.args.scratch / f'{config}_seed{seed}'
-            start = time.monotonic()
-            figures = self._train(twins, config, seed, work_dir, begin_in, left)
-            self._keep(dict(config=config, seed=seed, seconds=time.monotonic() - start, **figures))
-            if 'error' in figures:
-                return
-            begin_in = work_dir
+    def run(self, training: Training, seed: int) -> None:
+        """Train and test, if time is left."""
+        left = self.end - time.monotonic()
+        if left <= SPARE * self._longest.get(training.config, 0):
+            return
+        start = time.monotonic()
+        figures = self._train(training, seed, left)
+        self._keep(dict(config=training.config, seed=seed, seconds=time.monotonic() - start, **figures))
 
-    def _train(
-        self, twins: Twins, config: str, seed: int, work_dir: Path, begin_in: Path | None, seconds: float
-    ) -> dict[str, Any]:
+    def _train(self, training: Training, seed: int, seconds: float) -> dict[str, Any]:
         """Figures of one training, or its error."""
-        out = work_dir / 'figures.json'
+        config, work_dir = training.config, self.args.scratch / f'{training.config}_seed{seed}'
         work_dir.mkdir(parents=True, exist_ok=True)
+        out = work_dir / 'figures.json'
         command = [sys.executable, ROOT / 'tools' / 'benchmarks' / 'train_and_test.py', ROOT / 'configs' / f'{config}.py']
-        command += ['--work-dir', work_dir, '--out', out, *(['--begin-in', begin_in] if begin_in else [])]
-        command += ['--cfg-options', *self._options(twins, seed)]
+        command += ['--work-dir', work_dir, '--out', out, *(['--small'] if self.args.small else [])]
+        command += ['--cfg-options', *self._options(training, seed)]
         print(f'{config}, seed {seed}: begins', flush=True)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, errors='replace')
@@ -126,23 +118,30 @@ class Trainings:
             return dict(error=(done.stderr.strip() or 'failed').splitlines()[-1])
         return json.loads(out.read_text(encoding='utf-8'))
 
-    def _options(self, twins: Twins, seed: int) -> list[str]:
+    def _options(self, training: Training, seed: int) -> list[str]:
         """Settings of the config that the place and this run decide; files are decoded once, by workers enough."""
-        data, weights, small = self.args.data / twins.data, self.args.weights, self.args.small
+        data, weights, small = self.args.data / training.data, self.args.weights, self.args.small
         if small and not data.is_dir():
             print(f'{data} is not there: generated pictures', flush=True)
-            data = make_tiny_data(self.args.scratch / twins.data, twins.classes, twins.size)
+            data = make_tiny_data(self.args.scratch / training.data, training.classes, training.size)
         if small and not weights.is_file():
             print(f'{weights} is not there: random weights', flush=True)
+        suffix = next((data / 'images' / 'train').iterdir()).suffix
         workers = 0 if small else max(1, min(4, (os.cpu_count() or 1) // self.args.jobs - 1))
-        options = [
+        return [
             f'randomness.seed={seed}',
             f'model.backbone.pretrained={None if small and not weights.is_file() else weights.resolve()}',
             'train_dataloader.dataset.cache=True',
-            *(f'{loader}.dataset.data_root={data.resolve()}' for loader in ('train_dataloader', 'test_dataloader')),
-            *(f'{loader}.num_workers={workers}' for loader in ('train_dataloader', 'test_dataloader')),
+            *(
+                f'{loader}.{setting}'
+                for loader in ('train_dataloader', 'test_dataloader')
+                for setting in (
+                    f'dataset.data_root={data.resolve()}',
+                    f'dataset.img_suffix={suffix}',
+                    f'num_workers={workers}',
+                )
+            ),
         ]
-        return [*options, *(SMALL if small else ())]
 
     def _keep(self, run: dict[str, Any]) -> None:
         with self._lock:
