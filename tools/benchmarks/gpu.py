@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f'there is no {path}')
     if not args.rehearse and not (args.data and args.weights):
         print('Trainings need --data and --weights, and will fail without them: see docs/benchmarks.md.', flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was found is summed up
     scratch = Path(tempfile.mkdtemp(prefix='msvit_gpu_'))
     out = (args.out or scratch / 'out').resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -86,7 +87,7 @@ def install_missing(wheels: Sequence[Path], site: Path) -> Path:
 def run_steps(
     steps: Sequence[Step], places: dict[str, str], rehearse: bool, seconds: float, paths: Sequence[Path] = ()
 ) -> list[Outcome]:
-    """Run steps by descending worth; the summary is up to date after each, and when this process is told to end.
+    """Run steps by descending worth, also behind one that fails; the summary is up to date after each.
 
     Args:
         steps: in any order.
@@ -99,7 +100,6 @@ def run_steps(
     environ = {'OMP_NUM_THREADS': '1', **os.environ, 'PYTHONUNBUFFERED': '1'}
     environ['PYTHONPATH'] = os.pathsep.join([*map(str, paths), *filter(None, [os.environ.get('PYTHONPATH')])])
     facts, outcomes = find_facts(ROOT, rehearse, paths), []
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for step in sorted(steps, key=lambda step: -step.worth):
         command = shlex.split((step.small if rehearse else step.command).format(**places))
         outcomes.append(Outcome(step.name, 'interrupted'))

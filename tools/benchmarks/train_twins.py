@@ -104,10 +104,12 @@ class TwinRunner:
         """Figures of one training, or its error."""
         config, work_dir = training.config, self.args.scratch / f'{training.config}_seed{seed}'
         work_dir.mkdir(parents=True, exist_ok=True)
-        out = work_dir / 'figures.json'
+        out, data = work_dir / 'figures.json', self._pictures(training)
+        if not (data / 'images' / 'train').is_dir():
+            return dict(error=f'there is no {data}/images/train: --data must name the folder that holds {training.data}/')
         command = [sys.executable, ROOT / 'tools' / 'benchmarks' / 'train_and_test.py', ROOT / 'configs' / f'{config}.py']
         command += ['--work-dir', work_dir, '--out', out, *(['--small'] if self.args.small else [])]
-        command += ['--cfg-options', *self._options(training, seed)]
+        command += ['--cfg-options', *self._options(data, seed)]
         print(f'{config}, seed {seed}: begins', flush=True)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, errors='replace')
@@ -118,12 +120,17 @@ class TwinRunner:
             return dict(error=(done.stderr.strip() or 'failed').splitlines()[-1])
         return json.loads(out.read_text(encoding='utf-8'))
 
-    def _options(self, training: Training, seed: int) -> list[str]:
+    def _pictures(self, training: Training) -> Path:
+        """The data set; in a rehearsal generated where there is none."""
+        data = self.args.data / training.data
+        if not self.args.small or data.is_dir():
+            return data
+        print(f'{data} is not there: generated pictures', flush=True)
+        return make_tiny_data(self.args.scratch / training.data, training.classes, training.size)
+
+    def _options(self, data: Path, seed: int) -> list[str]:
         """Settings of the config that the place and this run decide; files are decoded once, by workers enough."""
-        data, weights, small = self.args.data / training.data, self.args.weights, self.args.small
-        if small and not data.is_dir():
-            print(f'{data} is not there: generated pictures', flush=True)
-            data = make_tiny_data(self.args.scratch / training.data, training.classes, training.size)
+        weights, small = self.args.weights, self.args.small
         if small and not weights.is_file():
             print(f'{weights} is not there: random weights', flush=True)
         suffix = next((data / 'images' / 'train').iterdir()).suffix
