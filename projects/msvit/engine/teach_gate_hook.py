@@ -26,14 +26,15 @@ _CALIBRATION_BATCHES = 40
 class TeachGateHook(Hook):
     """Teach the gates of mixed-scale backbones first and alone, once, within a training run.
 
-    An untaught gate makes every region fine, so the run begins as that of the dense model. At iteration ``begin`` the gate
+    An untaught gate makes every region fine, so the run begins as that of the dense model. At ``begin`` the gate
     learns from a ``teacher``, alone, on training batches of its own; then it is calibrated to the wanted share and frozen, and
     the model learns on the tokens that it will have at test. A resumed run does not teach again what a checkpoint holds.
 
     Args:
         teacher: a `GateTeacher` or its config, such as ``dict(type='msvit.LabelTeacher')``.
         fine_share: mean share of fine regions over training images, in (0, 1).
-        begin: iteration of the run at which the gate is taught, >= 0.
+        begin: iteration of the run before which the gate is taught, >= 0.
+        by_epoch: ``begin`` counts epochs.
         iters: teaching steps, each a training batch, >= 1.
         lr: learning rate at the start of the teaching, > 0; it falls to 0.
 
@@ -45,14 +46,20 @@ class TeachGateHook(Hook):
     priority = 'VERY_HIGH'
 
     def __init__(
-        self, teacher: GateTeacher | dict[str, Any], fine_share: float, begin: int = 0, iters: int = 1500, lr: float = 2e-3
+        self,
+        teacher: GateTeacher | dict[str, Any],
+        fine_share: float,
+        begin: int = 0,
+        by_epoch: bool = False,
+        iters: int = 1500,
+        lr: float = 2e-3,
     ):
         if not 0 < fine_share < 1:
             raise ValueError(f'fine_share must lie in (0, 1), got {fine_share}')
         if begin < 0 or iters < 1 or not lr > 0:
             raise ValueError(f'begin must be >= 0, iters >= 1 and lr > 0, got begin={begin}, iters={iters}, lr={lr}')
         self.teacher = build_part(teacher, 'Teacher')
-        self.fine_share, self.begin, self.iters, self.lr = fine_share, begin, iters, lr
+        self.fine_share, self.begin, self.by_epoch, self.iters, self.lr = fine_share, begin, by_epoch, iters, lr
 
     def before_train(self, runner: Runner) -> None:
         """Find the gates."""
@@ -66,7 +73,8 @@ class TeachGateHook(Hook):
             raise ValueError('the gate that TeachGateHook teaches must not train beside the model: give it frozen=True')
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        if runner.iter == self.begin:
+        begins = runner.epoch == self.begin and batch_idx == 0 if self.by_epoch else runner.iter == self.begin
+        if begins:
             for gate in self._gates(runner):
                 self._teach(gate, runner)
 
