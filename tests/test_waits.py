@@ -28,6 +28,7 @@ GATES = {
     'threshold': MLP,
     'budget': dict(MLP, threshold=0.0, budget=0.4),
     'nothing fine': dict(MLP, budget=0),
+    'context': dict(type='msvit.ContextGate', budget=0.4),
     'detail': dict(type='msvit.SaliencyGate'),
     'edges': dict(type='msvit.SaliencyGate', saliency='edges', threshold=0.1),
     'radial': dict(type='msvit.RadialGate'),

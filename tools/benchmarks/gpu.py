@@ -31,7 +31,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--rehearse', action='store_true', help='run the small form of every step, on a CPU')
     parser.add_argument('--steps', nargs='+', choices=[step.name for step in STEPS], help='run these alone')
     parser.add_argument('--seconds', type=float, default=580, help='for all steps together (default: %(default)s)')
-    packed = parser.add_argument_group('what pack.sh packs')
+    packed = parser.add_argument_group('what pack.py packs')
     packed.add_argument('--wheels', type=Path, help='folder of wheels; those that are not installed are put beside it')
     packed.add_argument('--data', type=Path, help='folder with camvid/ and ccp/')
     packed.add_argument('--weights', type=Path, help="weights of ViT-Ti/16, timm's names")
@@ -132,7 +132,7 @@ def _run(name: str, command: Sequence[str], seconds: float, log: Path, environ: 
         finally:
             _end(process)
     said = log.read_bytes()[begin:].decode(errors='replace').split('\n')
-    last = next((line.strip() for line in reversed(said) if line.strip()), '')
+    last = next((line.strip() for line in reversed(said) if any(map(str.isalnum, line))), '')
     return Outcome(name, status, time.monotonic() - start, use.mean, last)
 
 

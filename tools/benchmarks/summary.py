@@ -134,11 +134,12 @@ def _version(name: str, paths: Sequence[Path]) -> str:
 
 
 def _commit(root: Path) -> str:
-    """The commit of a clone, or the one that pack.sh noted."""
-    git = subprocess.run(['git', '-C', root, 'rev-parse', 'HEAD'], capture_output=True, text=True)
+    """The commit of a clone, or the one that pack.py noted."""
+    if shutil.which('git'):
+        git = subprocess.run(['git', '-C', root, 'rev-parse', 'HEAD'], capture_output=True, text=True)
+        if git.returncode == 0:
+            return git.stdout.strip()
     noted = root / 'packed' / 'commit.txt'
-    if git.returncode == 0:
-        return git.stdout.strip()
     return noted.read_text(encoding='utf-8').strip() if noted.is_file() else 'unknown'
 
 
