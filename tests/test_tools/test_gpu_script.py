@@ -134,6 +134,14 @@ def test_a_training_that_fails_says_why(script, tmp_path):
     assert any(re.search('There is no config .*nowhere.py', error) for error in errors)
 
 
+def test_the_last_iteration_is_read_from_the_log(script, tmp_path):
+    last_iteration = script('train_twins.py')['_last_iteration']
+    assert last_iteration(tmp_path) == 0
+    (tmp_path / 'run' / 'vis_data').mkdir(parents=True)
+    (tmp_path / 'run' / 'vis_data' / 'scalars.json').write_text('{"step": 50}\n{"step": 100}\n')
+    assert last_iteration(tmp_path) == 100
+
+
 def test_pictures_and_weights_are_packed(script, tmp_path):
     tool = script('pack.py')
     for folder in ('images', 'annotations'):

@@ -114,7 +114,7 @@ class TwinRunner:
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, errors='replace')
         except subprocess.TimeoutExpired:
-            return dict(error='time was up')
+            return dict(error=f'time was up after iteration {_last_iteration(work_dir)}')
         if done.returncode:
             print(done.stdout[-2000:], done.stderr[-4000:], sep='\n', flush=True)
             return dict(error=(done.stderr.strip() or 'failed').splitlines()[-1])
@@ -158,6 +158,12 @@ class TwinRunner:
             figures = dict(runs=sorted(self.runs, key=lambda run: (run['config'], run['seed'])), means=_means(self.runs))
             self.args.out.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
         print(f'{run["config"]}, seed {run["seed"]}: {run.get("metrics", run.get("error"))}', flush=True)
+
+
+def _last_iteration(work_dir: Path) -> int:
+    """The last iteration in the logs of a training, 0 if there is none."""
+    lines = [line for log in work_dir.glob('*/vis_data/scalars.json') for line in log.read_text().splitlines()]
+    return max((json.loads(line).get('step', 0) for line in lines), default=0)
 
 
 def _means(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
