@@ -18,6 +18,15 @@ from msvit.engine.safe_load import install_safe_loading
 LAYOUTS = ('masked', 'trimmed', 'packed')
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips what needs a GPU where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker('gpu'):
+            item.add_marker(pytest.mark.skip(reason='needs a GPU'))
+
+
 def _randomise(module: nn.Module, seed: int = 0) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -117,6 +126,12 @@ def no_default_scope():
     """A runner leaves its default scope behind, in which the next test's modules would be looked up."""
     yield
     DefaultScope._instance_dict.clear()
+
+
+@pytest.fixture(params=['cpu', pytest.param('cuda', marks=pytest.mark.gpu)])
+def device(request) -> str:
+    """The CPU, and the GPU where there is one."""
+    return request.param
 
 
 @pytest.fixture(params=LAYOUTS)

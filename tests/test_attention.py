@@ -163,7 +163,6 @@ def test_a_packed_row_keeps_images_apart(weighted, assert_relative):
 
 
 LENGTHS = [3, 1, 5]
-CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 
 
 def packed_row(device: str = 'cpu', dtype=torch.float32):
@@ -218,7 +217,7 @@ def test_an_absent_key_rides_in_features_too(dtype):
     torch.testing.assert_close(y[..., :16], expected.transpose(1, 2), atol=1e-5, rtol=1e-5)
 
 
-@CUDA
+@pytest.mark.gpu
 @pytest.mark.parametrize('biased', [False, True])
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
 def test_kernels_of_the_gpu_agree_with_the_cpu(biased, dtype):
@@ -230,7 +229,23 @@ def test_kernels_of_the_gpu_agree_with_the_cpu(biased, dtype):
     torch.testing.assert_close(actual.float().cpu(), expected, atol=tolerance, rtol=tolerance)
 
 
-@CUDA
+@pytest.mark.gpu
+@pytest.mark.skipif(fused.varlen_attn is None, reason='torch has no attention of variable length')
+@pytest.mark.parametrize('biased', [False, True])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_the_kernel_of_variable_length_equals_padding(biased, dtype):
+    lengths = [401, 587, 762, 17]
+    offsets = torch.tensor([0, *lengths], device='cuda').cumsum(0).int()
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 1, sum(lengths), 6, 64, generator=generator).to('cuda', dtype)
+    bias = torch.rand(1, sum(lengths), generator=generator).mul(4).log().cuda() if biased else None
+    row = q, k, v, bias, Segments(lengths, offsets)
+    actual, expected = fused._variable_length(*row), fused._padded(*row)
+    assert actual.dtype == dtype
+    torch.testing.assert_close(actual.float(), expected.float(), atol=2e-2, rtol=2e-2)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 def test_gradients_of_present_weights_on_the_gpu(dtype):
     *row, bias, segments = packed_row()
@@ -363,7 +378,7 @@ def test_a_bias_of_pairs_does_not_go_with_packed_rows():
         attention(q, k, v, None, Segments([3, 4], torch.tensor([0, 3, 7])), None, torch.zeros(1, 3, 7, 7))
 
 
-@CUDA
+@pytest.mark.gpu
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 def test_a_bias_of_pairs_on_the_gpu(dtype):
     exact = [*draw(), weight_of(WEIGHTS['some absent']), torch.randn(1, 3, 7, 7, dtype=torch.float64, requires_grad=True)]

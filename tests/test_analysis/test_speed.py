@@ -41,7 +41,8 @@ def test_the_segmenter_gives_scores_of_every_cell():
 @pytest.mark.parametrize('group', GROUPS)
 def test_each_group_measures(group, tmp_path):
     out = tmp_path / 'speed.json'
-    command = [sys.executable, str(TOOL), '--groups', group, '--rounds', '1', '--out', str(out)]
+    small = ['--sizes', '224', '--batches', '1', '2'] if group == 'throughput' else []
+    command = [sys.executable, str(TOOL), '--groups', group, '--rounds', '1', '--out', str(out), *small]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     figures = json.loads(out.read_text())
@@ -50,6 +51,8 @@ def test_each_group_measures(group, tmp_path):
         assert row['speedup'] == pytest.approx(row['seconds'][1] / row['seconds'][0])
         assert all(math.isfinite(seconds) and seconds > 0 for seconds in row['seconds'])
         assert row['name'][:20] in done.stdout
+        if row['batch']:
+            assert row['images_per_second'] == [pytest.approx(row['batch'] / seconds) for seconds in row['seconds']]
 
 
 @pytest.mark.parametrize('options', [['--groups', 'nothing'], ['--rounds', '0']])

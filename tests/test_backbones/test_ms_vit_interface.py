@@ -1,7 +1,6 @@
 """Names, shapes, options and messages of MSViT."""
 
 import copy
-import warnings
 
 import pytest
 import torch
@@ -199,23 +198,6 @@ def test_a_checkpoint_of_another_image_size_loads(class_token, tiny_msvit, asser
     assert_relative(large(images)[0], small(images)[0])
     with pytest.raises(RuntimeError, match='size mismatch for pos_embed'):
         large.load_state_dict({**small.state_dict(), 'pos_embed': torch.zeros(1, 12, 32)})
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-@pytest.mark.parametrize(('layout', 'waits'), [('masked', 0), ('trimmed', 1), ('packed', 1)])
-def test_how_often_a_forward_pass_waits_for_the_gpu(layout, waits, tiny_msvit):
-    net = tiny_msvit(layout=layout, gate=dict(type='msvit.MLPGate')).cuda()
-    images = torch.randn(3, 3, 32, 32, device='cuda')
-    with torch.no_grad():
-        net(images)  # the cached index maps are made
-        torch.cuda.set_sync_debug_mode('warn')
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                warnings.simplefilter('always')
-                net(images)
-        finally:
-            torch.cuda.set_sync_debug_mode('default')
-    assert sum('synchronizing' in str(warning.message) for warning in caught) == waits
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,8 @@ def train() -> Callable[..., None]:
             start = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={ranks}']
             arguments = ['--', '--launcher', 'pytorch']
         command = [sys.executable, *start, str(HERE / 'train_all.py'), *pairs, *arguments]
-        environ = {**os.environ, 'PYTHONPATH': str(HERE), 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': gpus}
+        paths = os.pathsep.join(filter(None, [str(HERE), os.environ.get('PYTHONPATH')]))
+        environ = {**os.environ, 'PYTHONPATH': paths, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': gpus}
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
 

@@ -1,7 +1,6 @@
 """mmengine's FSDP strategy; torch shards on accelerators alone."""
 
 import pytest
-import torch
 
 FSDP = """
 runner_type = 'FlexibleRunner'
@@ -9,7 +8,7 @@ strategy = dict(type='FSDPStrategy', state_dict_cfg='full')
 """
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.gpu
 def test_fsdp_takes_the_same_steps(configs, train, losses):
     plain = configs['segmentor_1'].with_name('gpu.py')
     plain.write_text(configs['segmentor_1'].read_text())

@@ -106,6 +106,7 @@ def run_tool(monkeypatch, tmp_path):
         if options:
             options = ('--cfg-options', *options)
         monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments), *options])
+        monkeypatch.syspath_prepend((TOOLS / name).parent)  # as python does for a script
         threads = torch.get_num_threads()
         try:
             runpy.run_path(str(TOOLS / name), run_name='__main__')

@@ -38,4 +38,4 @@ def test_the_expected_tools_are_there():
     older = {'segment': 'segment_images', 'transfer': 'transfer_gate', 'compare': 'compare_speed'}  # than the command
     commands = {f'{older.get(name, name).replace("-", "_")}.py' for name in COMMANDS}
     assert {'train.py', 'test.py', 'demo.py', *commands} <= {path.name for path in SCRIPTS}
-    assert {path.name for path in LAUNCHERS} == {'dist_train.sh', 'dist_test.sh', 'slurm_train.sh'}
+    assert {path.name for path in LAUNCHERS} == {'dist_train.sh', 'dist_test.sh', 'slurm_train.sh', 'gpu.sh'}

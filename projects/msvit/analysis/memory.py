@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -33,8 +34,18 @@ class PeakMemory(TorchDispatchMode):
         return result
 
 
-def peak_memory(run: Callable[[], object]) -> int:
-    """Bytes that a computation holds at its highest, see `PeakMemory`."""
+def peak_memory(run: Callable[[], object], device: torch.device | None = None) -> int:
+    """Bytes that a computation holds at its highest beyond what was held before.
+
+    Args:
+        run: the computation.
+        device: a GPU, whose allocator counts scratch within operators too; else see `PeakMemory`.
+    """
+    if device is not None and device.type == 'cuda':
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        run()
+        return torch.cuda.max_memory_allocated(device) - before
     with PeakMemory() as memory:
         run()
     return memory.peak

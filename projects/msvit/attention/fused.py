@@ -1,5 +1,7 @@
 """Fused attention kernels on batches and on packed rows of sequences."""
 
+from inspect import signature
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,6 +12,8 @@ from ..tokens import Segments
 try:
     from torch.nn.attention.varlen import varlen_attn
 except ImportError:  # torch before 2.10
+    varlen_attn = None
+if varlen_attn is not None and 'scale' not in signature(varlen_attn).parameters:  # torch 2.10
     varlen_attn = None
 
 

@@ -81,8 +81,10 @@ class MSDyViT(PruningDeiT):
                 # shows in the policies' gradient alone; and the class token, always there, keeps the sum of weights positive.
                 tokens = MixedTokens(tokens.x, start.weighted(policies[-1]))
             elif rate < 1:
-                counts = (start.counts.double() * rate).int().clamp(min=1)
-                tokens = tokens.pruned(best_tokens(predictor(tokens), tokens.index.active, counts))
+                kept = best_tokens(predictor(tokens), tokens.index.active, (start.counts.double() * rate).int().clamp(min=1))
+                known = start.host_counts
+                counts = None if known is None else [max(int(count * rate), 1) for count in known]
+                tokens = tokens.pruned(kept, counts=counts)
             tokens = self._encode_block(i, tokens)
         if self.training and torch.is_grad_enabled():
             self._leave(self._ratio_loss(start, torch.stack(policies)), 'the score predictor')

@@ -1,5 +1,6 @@
 """MSEViT: token pruning by class attention, on mixed-scale tokens."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -56,7 +57,8 @@ class MSEViT(PruningDeiT):
         index = tokens.index
         x, attention = self._run(_attend, block, tokens.x, index, self.fuse_inattentive)
         kept = best_tokens(attention.detach(), index.active, (index.counts.double() * rate).ceil())
-        tokens = tokens.with_features(x).pruned(kept, attention if self.fuse_inattentive else None)
+        counts = None if index.host_counts is None else [math.ceil(count * rate) for count in index.host_counts]
+        tokens = tokens.with_features(x).pruned(kept, attention if self.fuse_inattentive else None, counts)
         return tokens.with_features(self._run(_feed_forward, block, tokens.x, tokens.index))
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from os import PathLike
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from ..registry import MODELS
 from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches, position_table
 from ..tokens.index import INDEX_TYPES
 from .gated import GatedBackbone
+from .graphs import BlockGraphs
 from .timm_vit import build_timm_vit
 
 # Parameters that a plain ViT lacks.
@@ -82,6 +84,7 @@ class MSViT(GatedBackbone):
         pretrained: bool | str | PathLike | None = None,
     ):
         super().__init__()
+        self._graphs: BlockGraphs | None = None
         vit = build_timm_vit(arch, img_size)
         depth = len(vit.blocks)
         self.layout, self.train_layout = layout, train_layout or layout
@@ -154,11 +157,24 @@ class MSViT(GatedBackbone):
         for block in self.blocks:
             block.compile(**{'dynamic': True, **options})
 
+    def capture_graphs(self, bucket: int = 32) -> None:
+        """Replay the transformer blocks as CUDA graphs where one image at a time is seen without gradients, in the packed or
+        trimmed layout and without autocast; for GPUs, whose launches cost time at batch 1. The first image of each bucket
+        takes longer. Goes with `compile_blocks`, called before.
+
+        Args:
+            bucket: tokens are padded to a multiple of it, see `BlockGraphs`.
+        """
+        self._graphs = BlockGraphs(bucket)
+
     def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:
         """What a classifier gets of the encoded tokens: the class token (B, C); of a distilled ViT a pair."""
         return tokens.prefix()[:, 0]
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
+        if self._graphs is not None and self._is_replayable(tokens):
+            outputs = self._graphs(tokens.x, partial(self._run_blocks, out_indices), tuple(out_indices))
+            return tuple(map(tokens.with_features, outputs))
         outputs = []
         for i in range(len(self.blocks)):
             tokens = self._encode_block(i, tokens)
@@ -168,6 +184,26 @@ class MSViT(GatedBackbone):
 
     def _encode_block(self, i: int, tokens: MixedTokens) -> MixedTokens:
         return tokens.with_features(self._run(_run_block, self.blocks[i], tokens.x, tokens.index))
+
+    def _is_replayable(self, tokens: MixedTokens) -> bool:
+        """Whether `capture_graphs` serves these tokens."""
+        one = tokens.index.batch_size == 1 and tokens.index.is_plain
+        plainly = not (self.training or torch.is_grad_enabled() or torch.is_autocast_enabled(tokens.x.device.type))
+        return one and plainly
+
+    def _run_blocks(self, out_indices: Sequence[int], x: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
+        """The blocks on one image's tokens, whose keys have a bias; the outputs that `_encode` gives."""
+        outputs = []
+        for i, block in enumerate(self.blocks):
+            x = block(x, attn_mask=bias)
+            if i in out_indices:
+                outputs.append(self.norm(x) if i == len(self.blocks) - 1 else x)
+        return tuple(outputs)
+
+    def _apply(self, *args: Any, **kwargs: Any) -> 'MSViT':
+        if self._graphs is not None:
+            self._graphs.clear()  # the parameters move
+        return super()._apply(*args, **kwargs)
 
     def _run(self, part: Callable[..., Any], *args: Any) -> Any:
         """Call a part of the encoder, with ``with_cp`` so that the backward pass calls it again instead of keeping all."""

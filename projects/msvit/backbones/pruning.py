@@ -46,6 +46,10 @@ class PruningDeiT(MSDeiT):
             raise ValueError(f'keep_rate must lie in (0, 1], got {self.keep_rate}')
         return rates
 
+    def capture_graphs(self, bucket: int = 32) -> None:
+        """Raises TypeError: tokens leave between the blocks, so no graph holds these all."""
+        raise TypeError(f'{type(self).__name__} has no CUDA graphs, for tokens leave between its blocks: use compile_blocks()')
+
     def _check_pruning(self) -> None:
         name, depth = type(self).__name__, len(self.blocks)
         if self.cls_token is None:

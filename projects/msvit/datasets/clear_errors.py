@@ -11,6 +11,7 @@ from mmseg.datasets import BaseSegDataset
 
 from msvit.registry import DATASETS
 
+from .caching import keep_loaded
 from .verify import VERIFY_COMMAND, broken_reason, wrong_labels_reason
 
 
@@ -51,6 +52,10 @@ class ClearErrors:
 
     It wraps the data set, not the loading transforms, so that pipelines keep the type names that mmseg's inference looks for.
     OpenCV < 5 decodes the first part of a truncated image silently: pipelines should load with ``imdecode_backend='pillow'``.
+
+    Args:
+        cache: keep decoded images and annotations in the memory of each process, for data sets that fit there.
+        *args, **kwargs: of the data set.
     """
 
     LAYOUT = (
@@ -58,6 +63,11 @@ class ClearErrors:
         '<data_root>/annotations/<split>/*.png   one channel, values 0 .. number of classes - 1, 255 = ignored'
     )
     HOW_TO = 'Point data_root and data_prefix of the config to your folders.'
+
+    def __init__(self, *args: Any, cache: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if cache:
+            self.pipeline.transforms = keep_loaded(self.pipeline.transforms)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Lists the samples.

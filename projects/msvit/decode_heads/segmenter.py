@@ -103,5 +103,8 @@ def _score(tokens: Tensor, classes: Tensor, index: TokenIndex) -> Tensor:
     """Cosine of each token with the class embeddings of its image, in the layout of the tokens."""
     if index.segments is None:
         return tokens @ classes.transpose(1, 2)
-    images = tokens[0].split([length - index.num_prefix for length in index.segments.lengths])
+    lengths = [length - index.num_prefix for length in index.segments.lengths]
+    if len(set(lengths)) == 1:  # one product instead of one for each image
+        return (tokens.unflatten(1, (len(lengths), -1)).squeeze(0) @ classes.mT).flatten(0, 1).unsqueeze(0)
+    images = tokens[0].split(lengths)
     return torch.cat([image @ own.T for image, own in zip(images, classes, strict=True)]).unsqueeze(0)

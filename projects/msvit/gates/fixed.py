@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -84,8 +85,13 @@ class RandomGate(FixedShareGate):
         height, width = self.region_shape(images)
         if self.training:
             return torch.rand(len(images), height, width, device=images.device)
-        generator = torch.Generator().manual_seed(self.seed)
-        return torch.rand(height, width, generator=generator).to(images.device).expand(len(images), height, width)
+        return _draw(self.seed, height, width, images.device).expand(len(images), height, width)
+
+
+@lru_cache(maxsize=64)  # to send it to a GPU is to wait for that
+@torch.inference_mode(False)
+def _draw(seed: int, height: int, width: int, device: torch.device) -> Tensor:
+    return torch.rand(height, width, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
 @MODELS.register_module()

@@ -1,6 +1,7 @@
 """A gate that follows the image without any training."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -22,10 +23,15 @@ def detail(images: Tensor) -> Tensor:
 
 def edges(images: Tensor) -> Tensor:
     """Length of the brightness gradient by Sobel's filter, (B, H, W)."""
-    smooth, differ = images.new_tensor([1.0, 2.0, 1.0]) / 4, images.new_tensor([-1.0, 0.0, 1.0]) / 2
-    kernels = torch.stack((torch.outer(smooth, differ), torch.outer(differ, smooth)))[:, None]
     grey = F.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode='replicate')
-    return F.conv2d(grey, kernels).square().sum(dim=1).sqrt()
+    return F.conv2d(grey, _sobel(images.device, images.dtype)).square().sum(dim=1).sqrt()
+
+
+@lru_cache(maxsize=16)  # to send constants to a GPU is to wait for it
+@torch.inference_mode(False)
+def _sobel(device: torch.device, dtype: torch.dtype) -> Tensor:
+    smooth, differ = torch.tensor([1.0, 2.0, 1.0]) / 4, torch.tensor([-1.0, 0.0, 1.0]) / 2
+    return torch.stack((torch.outer(smooth, differ), torch.outer(differ, smooth)))[:, None].to(device, dtype)
 
 
 _MAPS: dict[str, Callable[[Tensor], Tensor]] = {'detail': detail, 'edges': edges}

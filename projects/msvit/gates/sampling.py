@@ -1,7 +1,6 @@
 """Relaxed Bernoulli decisions in training, deterministic ones at test."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -48,5 +47,5 @@ def limit_fine_regions(fine_mask: Tensor, p_fine: Tensor, budget: int | float | 
     # a share such as 0.29 of 100 regions must not lose one to rounding
     keep = min(regions, int(budget * regions + 1e-6) if isinstance(budget, float) else budget)
     best = p_fine.flatten(1).topk(keep, dim=1).indices
-    chosen = F.one_hot(best, regions).any(dim=1) if keep else torch.zeros_like(fine_mask.flatten(1))
+    chosen = torch.zeros_like(fine_mask.flatten(1)).scatter(1, best, True)
     return fine_mask & chosen.reshape(fine_mask.shape)

@@ -1,7 +1,7 @@
 """RaggedEncoderDecoder: mmseg's EncoderDecoder with sliding windows in one batch and labels without full-size scores."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import torch
@@ -154,11 +154,12 @@ class RaggedEncoderDecoder(EncoderDecoder):
     def _windows(self, inputs: Tensor) -> tuple[list[Window], Tensor]:
         """The windows in mmseg's order, and (H, W) how many of them hold each pixel."""
         crop, stride = self.test_cfg.crop_size, self.test_cfg.stride
-        windows = list(product(*map(_spans, inputs.shape[2:], crop, stride)))
+        sides = list(map(_spans, inputs.shape[2:], crop, stride))
+        windows = list(product(*sides))
         cover = inputs.new_zeros(inputs.shape[2:])
         for window in windows:
             cover[window] += 1
-        if not cover.all():
+        if any(later.start > earlier.stop for spans in sides for earlier, later in pairwise(spans)):
             raise ValueError(
                 f'test_cfg.stride {tuple(stride)} leaves pixels out of all windows of crop_size {tuple(crop)}: make the '
                 'stride no larger than the crop'

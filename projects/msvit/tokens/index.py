@@ -90,12 +90,13 @@ class TokenIndex(ABC):
         index.key_weight = index._key_weight(replicated=True)
         return index
 
-    def pruned(self, kept: Tensor, fused: Tensor | None = None) -> 'TokenIndex':
+    def pruned(self, kept: Tensor, fused: Tensor | None = None, counts: list[int] | None = None) -> 'TokenIndex':
         """The index without some tokens; in the trimmed and the packed layout these leave memory.
 
         Args:
             kept: (B, Nc + Nf) bool, the candidates that stay, among those present or ``fused``.
             fused: (B, Nc + Nf) bool, places among ``kept`` that new tokens take, of weight 1.
+            counts: how many candidates of each image stay, if that is known without asking the GPU.
 
         Returns:
             The same layout. What is left keeps its weight and, straight through it, the gate's gradient.
@@ -106,7 +107,7 @@ class TokenIndex(ABC):
             index._weight = self._weight.where(kept, 0)
             if fused is not None:
                 index._weight = index._weight.masked_fill(fused, 1)
-        index._arrange()
+        index._arrange(counts)
         index._place_prefix()
         index.key_weight = index._key_weight()
         return index
@@ -135,6 +136,11 @@ class TokenIndex(ABC):
         return self.key_weight is None and (self.segments is None or self.batch_size == 1)
 
     @property
+    def host_counts(self) -> list[int] | None:
+        """`counts` where the host knows them: in the trimmed and the packed layout."""
+        return None if self._present is None else [length - self.num_prefix for length in self._present]
+
+    @property
     @abstractmethod
     def _has_absent(self) -> bool:
         """Whether tokens that are absent may lie in memory."""
@@ -150,8 +156,8 @@ class TokenIndex(ABC):
         return None
 
     @abstractmethod
-    def _arrange(self) -> None:
-        """Find where each token lies in memory, prefix tokens aside."""
+    def _arrange(self, counts: list[int] | None = None) -> None:
+        """Find where each token lies in memory, prefix tokens aside; ``counts`` are `counts` where the host knows them."""
 
     @abstractmethod
     def _place_prefix(self) -> None:
@@ -219,7 +225,7 @@ class MaskedIndex(TokenIndex):
 
     layout = 'masked'
 
-    def _arrange(self) -> None:
+    def _arrange(self, counts: list[int] | None = None) -> None:
         pass  # candidates stay where they are
 
     def _place_prefix(self) -> None:
@@ -262,8 +268,8 @@ class TrimmedIndex(MaskedIndex):
 
     layout = 'trimmed'
 
-    def _arrange(self) -> None:
-        self._counts = self.counts.tolist()  # the one wait for the GPU
+    def _arrange(self, counts: list[int] | None = None) -> None:
+        self._counts = self.counts.tolist() if counts is None else counts  # the one wait for the GPU
         # stable: tokens keep the order of the candidates, coarse before fine
         order = torch.sort(self.active, dim=1, descending=True, stable=True).indices
         self._kept = order[:, : max(self._counts)]
@@ -298,8 +304,8 @@ class PackedIndex(TokenIndex):
 
     layout = 'packed'
 
-    def _arrange(self) -> None:
-        self._counts = self.counts.tolist()  # the one wait for the GPU
+    def _arrange(self, counts: list[int] | None = None) -> None:
+        self._counts = self.counts.tolist() if counts is None else counts  # the one wait for the GPU
         total, device = sum(self._counts), self.fine_mask.device
         active = self.active.flatten()
         position = active.cumsum(0) - 1

@@ -49,12 +49,13 @@ class MixedTokens:
         cells = self.index.cell_tokens(self.tokens())
         return cells.transpose(1, 2).reshape(len(cells), -1, *self.index.grid.fine_shape).contiguous()
 
-    def pruned(self, kept: Tensor, share: Tensor | None = None) -> 'MixedTokens':
+    def pruned(self, kept: Tensor, share: Tensor | None = None, counts: list[int] | None = None) -> 'MixedTokens':
         """The tokens without some of them, prefix tokens aside.
 
         Args:
             kept: (B, Nc + Nf) bool, which of the present tokens stay; of each image at least one.
             share: (B, Nc + Nf); if given, one new token of each image that loses some is their sum times ``share``.
+            counts: how many stay of each image, if that is known without asking the GPU.
         """
         prefix, tokens = self.index.split(self.x)
         candidates, fused = self.index.spread(tokens), None
@@ -64,7 +65,9 @@ class MixedTokens:
             # the new token takes the place of the first that it replaces
             fused = dropped & (dropped.cumsum(dim=1) == 1)
             candidates, kept = torch.where(fused.unsqueeze(-1), sums.unsqueeze(1), candidates), kept | fused
-        index = self.index.pruned(kept, fused)
+            if counts is not None:
+                counts = [min(count + 1, before) for count, before in zip(counts, self.index.host_counts, strict=True)]
+        index = self.index.pruned(kept, fused, counts)
         return MixedTokens(index.assemble(prefix, index.select(candidates)), index)
 
     def with_features(self, x: Tensor) -> 'MixedTokens':

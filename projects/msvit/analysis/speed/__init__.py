@@ -8,6 +8,7 @@ from .peers import peer_rows
 from .precision import precision_rows
 from .row import Row, Setting
 from .segmenter import segmenter_rows
+from .throughput import TOKENS, throughput_rows
 from .training import training_rows
 from .vit import vit_rows
 
@@ -19,6 +20,7 @@ GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     'precision': precision_rows,
     'peers': peer_rows,
     'hosts': host_rows,
+    'throughput': throughput_rows,
 }
 
-__all__ = ['GROUPS', 'Row', 'Setting']
+__all__ = ['GROUPS', 'TOKENS', 'Row', 'Setting']

@@ -18,11 +18,15 @@ class Setting:
         device: ``'cpu'``, ``'cuda'`` or another device of torch.
         dtype: of weights and images.
         rounds: timed calls of each computation, >= 1; slow computations take half of them.
+        batches: images of a call, of the rows that tell throughput.
+        sizes: sides of their images in pixels.
     """
 
     device: torch.device = torch.device('cpu')
     dtype: torch.dtype = torch.float32
     rounds: int = 15
+    batches: tuple[int, ...] = (1,)
+    sizes: tuple[int, ...] = (512, 224)
 
     def place(self, model: nn.Module) -> nn.Module:
         """A model on this device, in this precision."""
@@ -59,6 +63,8 @@ class Row:
         macs: how many times fewer MACs, None if that says nothing here.
         asked: the speed-up that the project set itself, None if there is none.
         note: what else was measured.
+        batch: images of a call, where that is what the row is about.
+        peak_bytes: peak memory of each, beyond weights and images.
     """
 
     name: str
@@ -67,6 +73,13 @@ class Row:
     macs: float | None = None
     asked: float | None = None
     note: str = ''
+    batch: int | None = None
+    peak_bytes: tuple[int, int] | None = None
+
+    @property
+    def images_per_second(self) -> tuple[float, ...] | None:
+        """Of each, where the row is about batches."""
+        return None if self.batch is None else tuple(self.batch / seconds for seconds in self.seconds)
 
     @property
     def speedup(self) -> float:

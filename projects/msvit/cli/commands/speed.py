@@ -8,13 +8,14 @@ Weights are random: time does not depend on what a model learned.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import torch
 from rich.table import Table
 
-from ...analysis.latency import describe_machine
-from ...analysis.speed import GROUPS, Row, Setting
+from ...analysis.latency import describe_machine, short
+from ...analysis.speed import GROUPS, TOKENS, Row, Setting
 from ..arguments import add_output, device, positive
 from ..output import about, refuse_overwriting, show, write_json
 
@@ -34,17 +35,33 @@ def add_arguments(parser: ArgumentParser) -> None:
         default='float32',
         help='of weights and images (default: float32)',
     )
+    parser.add_argument(
+        '--batches',
+        type=positive,
+        nargs='+',
+        help='batch sizes of the throughput group (default: 1, on a GPU 1 8 32)',
+    )
+    parser.add_argument(
+        '--sizes', type=int, nargs='+', choices=TOKENS, default=list(TOKENS), help='its image sides (default: 512 224)'
+    )
     add_output(parser)
 
 
 def run(args: Namespace) -> None:
     refuse_overwriting(args)
     torch.manual_seed(0)
-    setting = Setting(args.device, getattr(torch, args.dtype), args.rounds)
-    rows = [row for group in args.groups for row in GROUPS[group](setting)]
-    machine = describe_machine(args.device)
+    batches = args.batches or ((1, 8, 32) if args.device.type == 'cuda' else (1,))
+    setting = Setting(args.device, getattr(torch, args.dtype), args.rounds, tuple(batches), tuple(args.sizes))
+    machine, rows = describe_machine(args.device), []
+    for group in args.groups:
+        for row in GROUPS[group](setting):
+            rows.append(row)
+            _write(args, machine, rows)  # as it is found: a run that is cut off leaves what it has
     show(_table(rows, f'{machine}, torch {torch.__version__}, {args.dtype}'))
-    figures = [{**asdict(row), 'speedup': row.speedup} for row in rows]
+
+
+def _write(args: Namespace, machine: str, rows: list[Row]) -> None:
+    figures = [{**asdict(row), 'speedup': row.speedup, 'images_per_second': row.images_per_second} for row in rows]
     write_json(args.out, dict(about={**about(args), 'machine': machine}, rows=figures))
 
 
@@ -53,5 +70,13 @@ def _table(rows: list[Row], title: str) -> Table:
     table = Table('what', 'against', 'times faster', 'asked for', 'times fewer MACs', 'note', title=title)
     for row in rows:
         asked, macs = ('' if value is None else f'{value:.2f}' for value in (row.asked, row.macs))
-        table.add_row(row.name, row.baseline, f'{row.speedup:.2f}', asked, macs, row.note)
+        table.add_row(row.name, row.baseline, f'{row.speedup:.2f}', asked, macs, ', '.join(filter(None, _notes(row))))
     return table
+
+
+def _notes(row: Row) -> Iterator[str]:
+    yield row.note
+    if row.images_per_second:
+        yield ' against '.join(short(rate) for rate in row.images_per_second) + ' images/s'
+    if row.peak_bytes:
+        yield ' against '.join(f'{size / 2**20:.0f}' for size in row.peak_bytes) + ' MiB'
