@@ -56,7 +56,8 @@ class LabelledTest:
         cfg = deepcopy(cfg)
         forget_pretrained(cfg.model, checkpoint)
         cfg.load_from, cfg.work_dir, cfg.experiment_name = str(checkpoint), str(work_dir), f'{name} {work_dir}'
-        # figures go to convert.json, pictures are drawn once and not at every threshold
+        # figures go to the report, pictures are drawn once and not at every threshold
+        cfg.log_level = 'WARNING'
         if cfg.get('visualizer'):
             cfg.visualizer = dict(type=cfg.visualizer.type)
         cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if class_name(hook) != 'ScaleMapHook']

@@ -1,6 +1,6 @@
 """What a conversion gives, against the dense model: figures and pictures."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,18 +45,21 @@ class Report:
     best: Setting | None
 
 
-def report_conversion(conversion: Conversion, sweep: bool = False) -> Report:
+def report_conversion(conversion: Conversion, sweep: bool = False, tell: Callable[[str], None] = print) -> Report:
     """Measure a finished conversion and draw its pictures.
 
     Args:
         conversion: trained.
         sweep: look at thresholds that are spread over all shares of fine regions too.
+        tell: is told what is being measured.
     """
     folder, device = conversion.folder, torch.device(get_device())
     dense = AnalysedModel(conversion.dense_config, conversion.dense_checkpoint, device)
     mixed = AnalysedModel(conversion.mixed_config, folder.checkpoint, device)
     spread = spread_thresholds(gate_values(mixed, conversion.training_config)) if sweep else []
     thresholds = [threshold for _, threshold in spread]
+    also = f' at {1 + len(spread)} thresholds' if spread else ''
+    tell(f'Testing the dense model, and the mixed-scale one{also}')
     measure = _agree if conversion.images else _test
     metric, at_dense, at_mixed, swept = measure(conversion, dense, mixed, thresholds)
     settings = [Setting(*place, reached) for place, reached in zip(spread, swept, strict=True)]

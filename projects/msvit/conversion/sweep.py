@@ -1,6 +1,7 @@
 """Accuracy against MACs over thresholds of one trained gate, and the setting to take."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -15,7 +16,8 @@ from .measuring import Reached
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 # Points below the dense model that are still as good.
 TOLERANCE = 0.5
-_BATCHES = 40
+# Training images whose regions tell the thresholds.
+_IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Setting:
 def gate_values(mixed: AnalysedModel, training: Config) -> np.ndarray:
     """p_fine of every region of a sample of the training images, (N,)."""
     loader = Runner.build_dataloader(training.train_dataloader, seed=0)
-    batches: Iterable = islice(loader, _BATCHES)
+    batches = islice(loader, math.ceil(_IMAGES / loader.batch_size))
     inputs = (mixed.model.data_preprocessor(batch, True)['inputs'] for batch in batches)
     return np.concatenate([mixed.backbone.decide(images.to(mixed.device)).p_fine.flatten().cpu().numpy() for images in inputs])
 

@@ -89,7 +89,7 @@ def run(args: Namespace) -> int | None:
     conversion.begin(args.resume, args.overwrite)
     try:
         conversion.train(args.resume)
-        report = report_conversion(conversion, args.sweep)
+        report = report_conversion(conversion, args.sweep, say)
     except KeyboardInterrupt:
         say(f'\nInterrupted: the same command with --resume goes on in {args.out}.')
         return INTERRUPTED
