@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..analysis.input_size import class_name
+from ..analysis.load_model import forget_pretrained
 from ..analysis.samples import gives_bgr, steps_for_arrays
 from .schedule import warm_up_and_decay
 
@@ -33,24 +34,26 @@ def with_test_data(dense: Config) -> Config:
     return cfg
 
 
-def mixed_config(dense: Config, coarse_patch_size: int) -> Config:
+def mixed_config(dense: Config, coarse_patch_size: int, checkpoint: Path) -> Config:
     """The config of the mixed-scale model: the dense one, with a gate and the count of tokens beside its test metrics.
 
     Args:
         dense: config of the dense model.
         coarse_patch_size: side of a region of its backbone, in pixels.
+        checkpoint: of the mixed-scale model, from which a training of this config would go on.
     """
-    cfg = deepcopy(dense)
+    cfg = with_tokens_counted(dense)
+    cfg.load_from, cfg.resume = str(checkpoint), False
+    _forget_first_weights(cfg.model)
     kind = 'msvit.ContextGate' if coarse_patch_size >= _SMALLEST_REGION else 'msvit.MLPGate'
     cfg.model.backbone.gate = dict(type=kind, frozen=True)
     cfg.model.backbone.train_layout = 'packed'
-    return with_tokens_counted(cfg)
+    return cfg
 
 
 def with_tokens_counted(cfg: Config) -> Config:
-    """The config, its test evaluator with `TokenMetric`; no checkpoint to begin with."""
+    """The config, its test evaluator with `TokenMetric`."""
     cfg = deepcopy(cfg)
-    cfg.load_from, cfg.resume = None, False
     evaluators = cfg.test_evaluator if isinstance(cfg.test_evaluator, Sequence) else [cfg.test_evaluator]
     if not any(class_name(evaluator) == 'TokenMetric' for evaluator in evaluators):
         cfg.test_evaluator = [*evaluators, dict(type='msvit.TokenMetric')]
@@ -113,6 +116,15 @@ def without_labels(training: Config, segments: bool, image_list: Path, checkpoin
     loader.pop('batch_sampler', None)
     cfg.custom_hooks = [*cfg.custom_hooks, dict(type='msvit.SelfDistillationHook', checkpoint=checkpoint)]
     return cfg
+
+
+def _forget_first_weights(model: dict[str, Any]) -> None:
+    """Those that the dense training began with: they may not be at hand, and a checkpoint replaces them all."""
+    for name in ('pretrained', 'init_cfg'):
+        model.pop(name, None)
+    for name, part in model.items():
+        if isinstance(part, dict) and name != 'teacher':  # that of a distilled classifier stays what it is
+            forget_pretrained(part)
 
 
 def _make_resumable(loader: dict[str, Any]) -> None:

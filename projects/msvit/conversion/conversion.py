@@ -55,7 +55,7 @@ class Conversion:
         self.dense_checkpoint = str(local_file(checkpoint).resolve())
         dense = load_dense(self.dense_config, self.dense_checkpoint)
         teacher = choose_teacher(dense, labels=images is None)
-        self.mixed_config = mixed_config(self.dense_config, dense.backbone.coarse_patch_size)
+        self.mixed_config = mixed_config(self.dense_config, dense.backbone.coarse_patch_size, self.folder.checkpoint)
         loader = self.dense_config.train_dataloader
         count = len(images.training) if images else len(DATASETS.build(deepcopy(loader.dataset)))
         self.iters = iters or default_iters(count, loader.batch_size)
