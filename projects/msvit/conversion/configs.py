@@ -10,6 +10,7 @@ from mmengine.config import Config
 from ..analysis.input_size import class_name
 from ..analysis.load_model import forget_pretrained
 from ..analysis.samples import gives_bgr, steps_for_arrays
+from ..backbones import MSViT
 from .schedule import warm_up_and_decay
 
 # In pixels, of ContextGate.
@@ -34,20 +35,26 @@ def with_test_data(dense: Config) -> Config:
     return cfg
 
 
-def mixed_config(dense: Config, coarse_patch_size: int, checkpoint: Path) -> Config:
+def mixed_config(dense: Config, backbone: MSViT, checkpoint: Path) -> Config:
     """The config of the mixed-scale model: the dense one, with a gate and the count of tokens beside its test metrics.
+
+    Where a head reads one feature map as the backbone gives it, `UnfoldTokens` lets coarse tokens tell their cells apart.
 
     Args:
         dense: config of the dense model.
-        coarse_patch_size: side of a region of its backbone, in pixels.
+        backbone: of the dense model.
         checkpoint: of the mixed-scale model, from which a training of this config would go on.
     """
     cfg = with_tokens_counted(dense)
     cfg.load_from, cfg.resume = str(checkpoint), False
     _forget_first_weights(cfg.model)
-    kind = 'msvit.ContextGate' if coarse_patch_size >= _SMALLEST_REGION else 'msvit.MLPGate'
+    kind = 'msvit.ContextGate' if backbone.coarse_patch_size >= _SMALLEST_REGION else 'msvit.MLPGate'
     cfg.model.backbone.gate = dict(type=kind, frozen=True)
     cfg.model.backbone.train_layout = 'packed'
+    if backbone.out_type == 'featmap' and len(backbone.out_indices) == 1 and not cfg.model.get('neck'):
+        cfg.model.backbone.out_type = 'tokens'
+        ratio = backbone.coarse_patch_size // backbone.patch_size
+        cfg.model.neck = dict(type='msvit.UnfoldTokens', in_channels=backbone.embed_dim, ratio=ratio)
     return cfg
 
 

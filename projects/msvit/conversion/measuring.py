@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from tqdm import tqdm
 
 from ..analysis.cost import cost_of
 from ..analysis.input_size import class_name
@@ -99,7 +100,7 @@ def agreements(
     """
     trace, gate = TokenTrace(), mixed.backbone.gate
     before, rows = gate.threshold, []
-    for sample in samples:
+    for sample in tqdm(samples, desc='test', unit='image', leave=False, disable=None):
         wanted = _labels(dense.predict(sample.inputs))
         row = [(1.0, cost_of(trace.drain()))]
         for gate.threshold in thresholds:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from mmengine.device import get_device
+from tqdm import tqdm
 
 from ..analysis.latency import describe_machine
 from ..analysis.model import AnalysedModel
@@ -88,7 +89,8 @@ def _test(
     )()
     test = LabelledTest(conversion.mixed_config, conversion.folder.checkpoint, logs / 'test_mixed', 'mixed')
     at_mixed = test()
-    return score_of(at_dense.metrics), at_dense, at_mixed, [test(threshold) for threshold in thresholds]
+    swept = [test(threshold) for threshold in tqdm(thresholds, desc='test', unit='threshold', leave=False, disable=None)]
+    return score_of(at_dense.metrics), at_dense, at_mixed, swept
 
 
 def _agree(

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..backbones.trace import untraced
 from ..checkpoints import CheckpointError, read_checkpoint
 from ..classifiers.distillation import class_distillation
+from ..necks import ReplicateTokens, UnfoldTokens
 from ..registry import HOOKS
 from .gate_loss_hook import find_gated
 
@@ -54,6 +55,8 @@ def dense_twin(host: nn.Module, checkpoint: str | PathLike) -> nn.Module:
     twin = deepcopy(host)
     for backbone in find_gated(twin):
         backbone.gate = backbone.gate_loss = None
+    if isinstance(getattr(twin, 'neck', None), UnfoldTokens):
+        twin.neck = ReplicateTokens()  # the same where all tokens are fine; the dense model has no weights for the other
     try:
         twin.load_state_dict(read_checkpoint(checkpoint))
     except RuntimeError as error:
