@@ -23,6 +23,7 @@ def test_the_rate_rises_at_once_and_falls_to_nothing(iters):
     rates = []
     for _ in range(iters):
         rates.append(wrapper.get_lr()['lr'][0])
+        wrapper.step()
         for scheduler in schedulers:
             scheduler.step()
     top = rates.index(max(rates))

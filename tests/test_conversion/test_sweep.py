@@ -18,7 +18,7 @@ def test_thresholds_give_the_shares():
 
 def test_equal_values_are_not_parted():
     pairs = spread_thresholds(np.array([0.25] * 8 + [0.75] * 2))
-    assert pairs == [(0.1, 0.75), (0.2, pytest.approx(0.65)), (0.3, 0.25), (1.0, 0.0)]
+    assert pairs == [(0.1, 0.75), (0.2, pytest.approx(0.35)), (0.3, 0.25), (1.0, 0.0)]
 
 
 def setting(share: float, score: float) -> Setting:

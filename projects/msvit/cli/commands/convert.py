@@ -128,7 +128,10 @@ def _say_best(report: Report) -> None:
         table.add_row(f'{one.share:.0%}', f'{one.threshold:g}', *figures, style='bold' if one is report.best else '')
     show(table)
     near = f'within {TOLERANCE:g} points of {report.wanted:.2f}'
-    say(f'recommended, the cheapest {near}: {report.best.option}' if report.best else f'no threshold comes {near}')
+    if report.best:
+        say(f'recommended, the cheapest {near}: {report.best.option}')
+    else:
+        say(f'no threshold comes {near}: train longer (--iters), or with more fine regions (--target)')
 
 
 def _figures(args: Namespace, conversion: Conversion, report: Report) -> dict:
