@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS
 from torch import Tensor
@@ -120,14 +121,8 @@ class InputPipeline:
     """
 
     def __init__(self, model: AnalysedModel):
-        steps = list(model.cfg.test_dataloader.dataset.pipeline)
-        self._bgr = _gives_bgr(model)
-        steps = [step for step in steps[_loads(steps) :] if class_name(step) != 'LoadAnnotations']
-        size = model.cfg.model.backbone.get('img_size')
-        if not model.segments and isinstance(size, int) and not any(sized_transforms(steps)):
-            # Pillow, because it averages over all pixels: OpenCV's shrinking skips most of a photograph's
-            smooth = dict(backend='pillow', interpolation='bilinear')
-            steps = [dict(type='ResizeEdge', scale=size, **smooth), dict(type='CenterCrop', crop_size=size), *steps]
+        self._bgr = gives_bgr(model.cfg)
+        steps = steps_for_arrays(model.cfg, model.cfg.test_dataloader.dataset.pipeline, model.segments)
         self._steps = Compose(steps)
 
     def __call__(self, image: np.ndarray) -> dict[str, Any]:
@@ -172,6 +167,29 @@ def inputs_for(model: AnalysedModel, sample: Sample, source: AnalysedModel) -> T
     return F.pad(((image - mean) / std).permute(2, 0, 1)[None], (0, padding[1], 0, padding[0])).to(model.device)
 
 
+def steps_for_arrays(cfg: Config, pipeline: Sequence[dict], segments: bool) -> list[dict]:
+    """The steps of a pipeline for RGB or BGR arrays (see `gives_bgr`) without annotations, instead of files.
+
+    Args:
+        cfg: of the run.
+        pipeline: its test or training pipeline.
+        segments: whether its model labels pixels. A classifier's images are brought to its size, see `InputPipeline`.
+    """
+    steps = [step for step in pipeline if not class_name(step).startswith(('LoadImage', 'LoadAnnotations'))]
+    size = cfg.model.backbone.get('img_size')
+    if segments or not isinstance(size, int) or any(sized_transforms(cfg.test_dataloader.dataset.pipeline)):
+        return steps
+    # Pillow, because it averages over all pixels: OpenCV's shrinking skips most of a photograph's
+    smooth = dict(backend='pillow', interpolation='bilinear')
+    return [dict(type='ResizeEdge', scale=size, **smooth), dict(type='CenterCrop', crop_size=size), *steps]
+
+
+def gives_bgr(cfg: Config) -> bool:
+    """Whether a run's images are BGR before they are normalised."""
+    pixels = find_pixel_format(cfg)
+    return _loads(cfg.test_dataloader.dataset.pipeline) or bool(pixels and pixels.to_rgb)
+
+
 def shrunk(image: np.ndarray, max_side: int) -> np.ndarray:
     """An (H, W, 3) uint8 image, smaller if a side is longer than so many pixels."""
     scale = max_side / max(image.shape[:2])
@@ -194,7 +212,7 @@ def _prepared(model: AnalysedModel, data: dict[str, Any]) -> tuple[np.ndarray, T
 def _shown(model: AnalysedModel, given: Tensor, inputs: Tensor) -> np.ndarray:
     """What a pipeline gave, (3, H, W), as (H, W, 3) uint8 RGB, wherever it is normalised."""
     pixels = find_pixel_format(model.cfg)
-    image, bgr = given.permute(1, 2, 0), _gives_bgr(model)
+    image, bgr = given.permute(1, 2, 0), gives_bgr(model.cfg)
     if pixels:
         mean, std = (torch.tensor(values) for values in pixels.normalization)
         seen = inputs[0, :, : given.shape[1], : given.shape[2]].permute(1, 2, 0).cpu()
@@ -208,16 +226,10 @@ def _loads(steps: Sequence[dict]) -> bool:
     return bool(steps) and class_name(steps[0]).startswith('LoadImage')
 
 
-def _gives_bgr(model: AnalysedModel) -> bool:
-    """Whether images are BGR before they are normalised."""
-    pixels = find_pixel_format(model.cfg)
-    return _loads(model.cfg.test_dataloader.dataset.pipeline) or bool(pixels and pixels.to_rgb)
-
-
 def _wants_bgr(model: AnalysedModel) -> bool:
     """Whether they still are behind it: whether the network was trained on BGR."""
     pixels = find_pixel_format(model.cfg)
-    return _gives_bgr(model) and not (pixels and pixels.to_rgb)
+    return gives_bgr(model.cfg) and not (pixels and pixels.to_rgb)
 
 
 def _label(sample: Any, shape: tuple[int, int]) -> int | np.ndarray | None:

@@ -7,6 +7,7 @@ from .digit_instances import build_digit_instances
 from .digit_scenes import build_digit_scenes
 from .seeding import ResumableEpochSampler, ResumableSampler, SeedSample
 from .segmentation import ADE20KDataset, CamVidDataset, CCPDataset, DigitScenesDataset
+from .unlabelled import UnlabelledImages
 
 __all__ = [
     'ADE20KDataset',
@@ -20,6 +21,7 @@ __all__ = [
     'ResumableSampler',
     'SeedSample',
     'SegDataset',
+    'UnlabelledImages',
     'build_digit_boxes_dataset',
     'build_digit_instances',
     'build_digit_scenes',

@@ -6,6 +6,7 @@ from .gate_loss_hook import GateLossHook
 from .gate_warmup_hook import GateWarmupHook
 from .scale_map_hook import ScaleMapHook
 from .seed_hook import IterationSeedHook
+from .self_distillation_hook import SelfDistillationHook
 from .teach_gate_hook import TeachGateHook
 from .token_metric import TokenMetric
 
@@ -16,6 +17,7 @@ __all__ = [
     'GateWarmupHook',
     'IterationSeedHook',
     'ScaleMapHook',
+    'SelfDistillationHook',
     'TeachGateHook',
     'TokenMetric',
 ]

@@ -1,0 +1,1 @@
+"""From a trained dense model to a mixed-scale one: what `msvit convert` does."""

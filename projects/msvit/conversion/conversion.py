@@ -1,0 +1,103 @@
+"""A conversion from the door to the trained mixed-scale model."""
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import DATASETS
+
+from ..analysis.sweep.results import last_checkpoint
+from ..checkpoints.io import local_file
+from ..checkpoints.publish import publish_weights
+from ..engine.launch import build_runner, set_resume
+from .configs import mixed_config, training_config, with_test_data, without_labels
+from .dense import choose_teacher, load_dense
+from .folder import ConversionFolder
+from .images import ImageSplit
+from .schedule import default_iters
+
+TEACH_ITERS = 1500
+
+
+class Conversion:
+    """From a trained dense model to a mixed-scale one.
+
+    Args:
+        config: of the dense model.
+        checkpoint: file, address or ``msvit://`` name of its weights.
+        target: wanted share of fine regions, in (0, 1).
+        out: folder for the results.
+        images: to learn from without labels; None: the config's training data, with labels.
+        iters: training steps; None: see `default_iters`.
+        teach_iters: steps in which the gate alone is taught.
+
+    Raises:
+        FileNotFoundError: a checkpoint or data are not there.
+        CheckpointError: the checkpoint is none of the dense model.
+        ValueError: the model cannot be converted so.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        checkpoint: str,
+        target: float,
+        out: Path,
+        images: ImageSplit | None = None,
+        iters: int | None = None,
+        teach_iters: int = TEACH_ITERS,
+    ):
+        if not 0 < target < 1:
+            raise ValueError(f'target is the wanted share of fine regions and must lie in (0, 1), got {target}')
+        self.folder, self.images = ConversionFolder(out), images
+        self.dense_config = with_test_data(config)
+        self.dense_checkpoint = str(local_file(checkpoint).resolve())
+        dense = load_dense(self.dense_config, self.dense_checkpoint)
+        teacher = choose_teacher(dense, labels=images is None)
+        self.mixed_config = mixed_config(self.dense_config, dense.backbone.coarse_patch_size, self.folder.checkpoint)
+        loader = self.dense_config.train_dataloader
+        count = len(images.training) if images else len(DATASETS.build(deepcopy(loader.dataset)))
+        self.iters = iters or default_iters(count, loader.batch_size)
+        self.training_config = training_config(
+            self.mixed_config, self.dense_checkpoint, target, self.iters, teach_iters, teacher, self.folder.training
+        )
+        if images:
+            self.training_config = without_labels(
+                self.training_config, dense.segments, self.folder.image_list, self.dense_checkpoint
+            )
+
+    def begin(self, resume: bool = False, overwrite: bool = False) -> None:
+        """Make the folder ready, see `ConversionFolder.begin`; write the mixed config."""
+        self.folder.begin(self._settings(), resume, overwrite)
+        if self.images:
+            text = ''.join(f'{file}\n' for file in self.images.training)
+            self.folder.image_list.write_text(text, encoding='utf-8')
+        self.mixed_config.dump(self.folder.config)
+
+    def train(self, resume: bool = False) -> None:
+        """Teach the gate, train the model and write its checkpoint, unless that is done already.
+
+        Args:
+            resume: go on from the latest checkpoint of an interrupted training. Before the first one it starts afresh, the
+                teaching of the gate included.
+        """
+        if self.folder.checkpoint.is_file():
+            return
+        cfg = deepcopy(self.training_config)
+        if resume:
+            set_resume(cfg, 'auto')
+        build_runner(cfg, whole_checkpoint=cfg.resume).train()
+        named = publish_weights(
+            last_checkpoint(self.folder.training), self.folder.checkpoint, config=self.folder.config.name, overwrite=True
+        )
+        named.replace(self.folder.checkpoint)
+        self.folder.forget_training()
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides what the training gives."""
+        settings = self.training_config.to_dict()
+        settings['load_from'] = self.dense_checkpoint
+        for name in ('work_dir', 'filename'):  # the folder may be moved
+            settings.pop(name, None)
+        return {**settings, 'images': [str(file) for file in self.images.training] if self.images else None}
