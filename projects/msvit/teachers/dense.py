@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attention import class_attention
+from ..backbones.trace import untraced
 from ..registry import MODELS
 from ..tokens import MixedTokens
 from .base import GateTeacher
@@ -32,11 +33,13 @@ class DenseTeacher(GateTeacher):
     @torch.no_grad()
     def targets(self, model: nn.Module, data: dict[str, Any], coarse_patch_size: int) -> Tensor:
         images = data['inputs']
-        mode, _ = model.training, model.eval()
+        mode = model.training
+        model.eval()
         try:
-            if hasattr(model, 'decode_head'):
-                return self._mixed_predictions(model, images, coarse_patch_size)
-            return (attended_share(model.backbone, images) / 2).clamp(max=1)
+            with untraced():
+                if hasattr(model, 'decode_head'):
+                    return self._mixed_predictions(model, images, coarse_patch_size)
+                return (attended_share(model.backbone, images) / 2).clamp(max=1)
         finally:
             model.train(mode)
 
