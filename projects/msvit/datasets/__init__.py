@@ -1,6 +1,6 @@
 """Data sets: ADE20K, CamVid, Clothing Co-Parsing, DigitScenes, and your own with errors that name the file."""
 
-from .classification import DigitLabelsDataset, ImageFolderDataset, ImageNetDataset
+from .classification import DigitLabelsDataset, ImageFolderDataset, ImageNetDataset, ImageNetSamplesDataset
 from .clear_errors import SegDataset
 from .digit_boxes import build_digit_boxes_dataset
 from .digit_instances import build_digit_instances
@@ -17,6 +17,7 @@ __all__ = [
     'DigitScenesDataset',
     'ImageFolderDataset',
     'ImageNetDataset',
+    'ImageNetSamplesDataset',
     'ResumableEpochSampler',
     'ResumableSampler',
     'SeedSample',

@@ -49,6 +49,40 @@ class ImageFolderDataset(ClearFolders, CustomDataset):
 
 
 @DATASETS.register_module()
+class ImageNetSamplesDataset(ClearFolders, CustomDataset):
+    """A few photographs of ImageNet-1k in one folder, each named by the index of its class: ``0985_n11939491_daisy.jpg``.
+
+    As in github.com/EliSchwartz/imagenet-sample-images with the index put in front.
+
+    Args:
+        **kwargs: of mmpretrain's ``CustomDataset``, without annotation file.
+    """
+
+    METAINFO = MMPretrainImageNet.METAINFO
+    LAYOUT = '<data_root>/<index of the class, 0..999>_<anything>.jpg'
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Lists the samples.
+
+        Raises:
+            FileNotFoundError: the folder is missing or holds no image.
+            ValueError: a name begins with no index of a class.
+        """
+        if not fileio.isdir(self.img_prefix):
+            return super().load_data_list()  # says so
+        names = sorted(fileio.list_dir_or_file(self.img_prefix, list_dir=False, suffix=('.jpg', '.JPEG')))
+        if not names:
+            raise FileNotFoundError(f'{self.img_prefix} holds no *.jpg or *.JPEG. Expected layout:\n{self.LAYOUT}')
+        return [dict(img_path=fileio.join_path(self.img_prefix, name), gt_label=self._label_of(name)) for name in names]
+
+    def _label_of(self, name: str) -> int:
+        index = name.split('_')[0]
+        if not index.isdecimal() or int(index) >= len(self.METAINFO['classes']):
+            raise ValueError(f'{name} begins with no index of an ImageNet class. Expected layout:\n{self.LAYOUT}')
+        return int(index)
+
+
+@DATASETS.register_module()
 class DigitLabelsDataset(GeneratedScenes, NamedBrokenImages, MultiLabelDataset):
     """DigitScenes for multi-label classifiers (see ``digit_scenes.py``): which of the ten digits a scene holds.
 
