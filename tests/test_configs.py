@@ -41,6 +41,7 @@ IMAGENET = {
     **{f'swin_{size}': (224,) for size in 'ts'},
     **{f'msswin_{size}_c{region}': (224,) for size, region in (('t', 8), ('t', 16), ('t', 32), ('s', 16), ('s', 32))},
 }
+GATE_HOOKS = ('msvit.GateWarmupHook', 'msvit.TeachGateHook')
 SIZES = [(f'{model}_{size}x{size}_in1k.py', size) for model, sizes in IMAGENET.items() for size in sizes]
 
 
@@ -127,13 +128,17 @@ def test_twins_differ_in_their_tokens_alone(dense, mixed):
     # both begin alike, or the mixed one where the dense one ends
     last = f'work_dirs/{name}/iter_{dense["train_cfg"].get("max_iters")}.pth'
     assert mixed.pop('load_from') in (dense.pop('load_from'), last)
-    for part in ('gate', 'gate_loss', 'gate_warmup'):
+    for part in ('gate', 'gate_loss', 'gate_warmup', 'teach_gate'):
         mixed.pop(part, None)
         mixed['model']['backbone'].pop(part, None)
     if mixed['model']['backbone']['type'] == 'msvit.MSSwin':  # the stage where coarse regions enter
         dense['model']['backbone'].pop('coarse_patch_size')
         mixed['model']['backbone'].pop('coarse_patch_size')
-    mixed['custom_hooks'] = [hook for hook in mixed['custom_hooks'] if hook['type'] != 'msvit.GateWarmupHook']
+    if (mixed['model'].get('neck') or {}).get('type') == 'msvit.UnfoldTokens':  # how tokens come back to the grid
+        mixed['model'].pop('neck')
+        assert mixed['model']['backbone'].pop('out_type') == 'tokens'
+        assert dense['model']['backbone'].pop('out_type', 'featmap') == 'featmap'
+    mixed['custom_hooks'] = [hook for hook in mixed['custom_hooks'] if hook['type'] not in GATE_HOOKS]
     for cfg in (dense, mixed):
         cfg['model']['backbone'].pop('train_layout', None)  # how a batch lies in memory
     assert mixed == dense

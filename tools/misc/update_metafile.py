@@ -44,6 +44,8 @@ TRAINING_DATA = {
     'cifar10': 'CIFAR-10',
     'ade20k': 'ADE20K',
     'camvid': 'CamVid',
+    'ccp': 'Clothing Co-Parsing',
+    'clothing10': 'Clothing dataset (small)',
     'coco': 'COCO',
     'digit_scenes': 'DigitScenes',
     'digit_boxes': 'DigitScenes, boxes',
