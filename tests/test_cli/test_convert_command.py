@@ -13,7 +13,9 @@ from PIL import Image
 from msvit.analysis.load_model import build_model, load_model
 from msvit.checkpoints import CheckpointError, read_checkpoint, read_dataset_meta, save_weights
 from msvit.cli import main
+from msvit.conversion.conversion import Conversion
 from msvit.conversion.dense import load_dense
+from msvit.engine.launch import read_config
 from msvit.gates import ContextGate
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
@@ -138,9 +140,29 @@ def test_a_classifier(classifier, tmp_path, labels):
         assert (figures['images']['training'], figures['images']['test']) == (8, 2)
 
 
+def test_a_classifier_in_the_naming_of_timm(classifier, tmp_path):
+    config, checkpoint = classifier
+    names = (('backbone.', ''), ('head.fc.', 'head.'))
+    weights = read_checkpoint(checkpoint)
+    for before, after in names:
+        weights = {name.replace(before, after): value for name, value in weights.items()}
+    timm = save_weights(weights, tmp_path / 'timm.safetensors')
+    images, out = ('--images', tmp_path / 'data' / 'train'), tmp_path / 'out'
+    linear = 'model.head.type=VisionTransformerClsHead'
+    convert(config, timm, '--out', out, *images, *FEW, linear)
+    dense = read_checkpoint(out / 'training' / 'dense.safetensors')
+    assert torch.equal(dense['backbone.patch_embed.proj.weight'], weights['patch_embed.proj.weight'])
+    assert torch.equal(dense['head.layers.head.weight'], weights['head.weight'])
+    out.rename(tmp_path / 'moved')
+    convert(config, timm, '--out', tmp_path / 'moved', *images, '--resume', *FEW, linear)
+
+
 def test_an_interrupted_conversion_goes_on_with_the_same_losses(dense, tmp_path, monkeypatch, capsys):
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
-    convert(*dense, '--out', whole, *FEW)
+    config = read_config(dense[0], {'train_dataloader.batch_size': 2})
+    conversion = Conversion(config, dense[1], 0.5, whole, iters=4, teach_iters=3)
+    conversion.begin()
+    conversion.train()
     assert len(set(losses(whole).values())) == 4
 
     def interrupt(*args, **kwargs):

@@ -2,12 +2,12 @@
 
 from copy import deepcopy
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from ..analysis.sweep.results import last_checkpoint
+from ..checkpoints import save_weights
 from ..checkpoints.io import local_file
 from ..checkpoints.publish import publish_weights
 from ..engine.launch import build_runner, set_resume
@@ -25,7 +25,7 @@ class Conversion:
 
     Args:
         config: of the dense model.
-        checkpoint: file, address or ``msvit://`` name of its weights.
+        checkpoint: file, address or ``msvit://`` name of its weights, see `load_dense`.
         target: wanted share of fine regions, in (0, 1).
         out: folder for the results.
         images: to learn from without labels; None: the config's training data, with labels.
@@ -50,29 +50,29 @@ class Conversion:
     ):
         if not 0 < target < 1:
             raise ValueError(f'target is the wanted share of fine regions and must lie in (0, 1), got {target}')
-        self.folder, self.images = ConversionFolder(out), images
+        self.folder, self.images, self._given = ConversionFolder(out), images, str(local_file(checkpoint).resolve())
         self.dense_config = with_test_data(config)
-        self.dense_checkpoint = str(local_file(checkpoint).resolve())
-        dense = load_dense(self.dense_config, self.dense_checkpoint)
-        teacher = choose_teacher(dense, labels=images is None)
-        self.mixed_config = mixed_config(self.dense_config, dense.backbone.coarse_patch_size, self.folder.checkpoint)
+        self._dense, renamed = load_dense(self.dense_config, self._given)
+        self.dense_checkpoint = str(self.folder.dense) if renamed else self._given
+        self._teaching = dict(
+            target=target, teach_iters=teach_iters, teacher=choose_teacher(self._dense, labels=images is None)
+        )
+        self.mixed_config = mixed_config(self.dense_config, self._dense.backbone, self.folder.checkpoint)
         loader = self.dense_config.train_dataloader
         count = len(images.training) if images else len(DATASETS.build(deepcopy(loader.dataset)))
         self.iters = iters or default_iters(count, loader.batch_size)
-        self.training_config = training_config(
-            self.mixed_config, self.dense_checkpoint, target, self.iters, teach_iters, teacher, self.folder.training
-        )
-        if images:
-            self.training_config = without_labels(
-                self.training_config, dense.segments, self.folder.image_list, self.dense_checkpoint
-            )
+        self.training_config = self._training_config(self.folder, self.dense_checkpoint)
 
     def begin(self, resume: bool = False, overwrite: bool = False) -> None:
-        """Make the folder ready, see `ConversionFolder.begin`; write the mixed config."""
-        self.folder.begin(self._settings(), resume, overwrite)
-        if self.images:
-            text = ''.join(f'{file}\n' for file in self.images.training)
-            self.folder.image_list.write_text(text, encoding='utf-8')
+        """Make the folder ready, see `ConversionFolder.begin`; write what the training needs, and the mixed config."""
+        # a folder that has been moved since is the same
+        settings = self._training_config(ConversionFolder(Path()), self._given).to_dict()
+        files = [str(file) for file in self.images.training] if self.images else None
+        self.folder.begin({**settings, 'images': files}, resume, overwrite)
+        if files:
+            self.folder.image_list.write_text(''.join(f'{file}\n' for file in files), encoding='utf-8')
+        if self.dense_checkpoint != self._given:
+            save_weights(self._dense.model, self.folder.dense)
         self.mixed_config.dump(self.folder.config)
 
     def train(self, resume: bool = False) -> None:
@@ -94,10 +94,6 @@ class Conversion:
         named.replace(self.folder.checkpoint)
         self.folder.forget_training()
 
-    def _settings(self) -> dict[str, Any]:
-        """All that decides what the training gives."""
-        settings = self.training_config.to_dict()
-        settings['load_from'] = self.dense_checkpoint
-        for name in ('work_dir', 'filename'):  # the folder may be moved
-            settings.pop(name, None)
-        return {**settings, 'images': [str(file) for file in self.images.training] if self.images else None}
+    def _training_config(self, folder: ConversionFolder, checkpoint: str) -> Config:
+        cfg = training_config(self.mixed_config, checkpoint, iters=self.iters, work_dir=folder.training, **self._teaching)
+        return without_labels(cfg, self._dense.segments, folder.image_list, checkpoint) if self.images else cfg

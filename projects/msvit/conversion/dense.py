@@ -8,15 +8,22 @@ from mmpretrain.models.heads import MultiLabelClsHead
 from ..analysis.model import AnalysedModel
 from ..backbones import MSViT
 from ..backbones.pruning import PruningDeiT
-from ..checkpoints import CheckpointError, read_checkpoint
+from ..checkpoints import CheckpointError, load_classifier, load_vit, read_checkpoint
+
+# In every whole model on MSViT.
+_EMBEDDING = 'backbone.patch_embed.proj.weight'
 
 
-def load_dense(cfg: Config, checkpoint: str) -> AnalysedModel:
+def load_dense(cfg: Config, checkpoint: str) -> tuple[AnalysedModel, bool]:
     """The trained dense model of a config.
 
     Args:
         cfg: of mmseg, mmpretrain or mmdet, with `MSViT` or `MSDeiT` as ``model.backbone``, without a gate.
-        checkpoint: file, address or ``msvit://`` name of its weights.
+        checkpoint: file, address or ``msvit://`` name of its weights; of a linear classifier also in the naming of timm, DeiT
+            or mmpretrain's own ViT.
+
+    Returns:
+        The model, and whether the checkpoint has another library's naming.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
@@ -24,7 +31,8 @@ def load_dense(cfg: Config, checkpoint: str) -> AnalysedModel:
         ValueError: the backbone takes no gate, or has one already.
     """
     weights = read_checkpoint(checkpoint)
-    backbone = AnalysedModel(cfg).backbone
+    dense = AnalysedModel(cfg)
+    backbone = dense.backbone
     if not isinstance(backbone, MSViT) or isinstance(backbone, PruningDeiT):
         raise ValueError(f'convert knows models on msvit.MSViT and msvit.MSDeiT, this one is on {type(backbone).__name__}')
     if backbone.gate is not None:
@@ -38,7 +46,11 @@ def load_dense(cfg: Config, checkpoint: str) -> AnalysedModel:
             f'{checkpoint} is that of a mixed-scale model already: it holds a gate ({gates[0]}, ...). convert takes the '
             'checkpoint of the dense model'
         )
-    return AnalysedModel(cfg, checkpoint)
+    if _EMBEDDING in weights or not hasattr(dense.model, 'head'):
+        return AnalysedModel(cfg, checkpoint), False
+    load_vit(backbone, checkpoint)
+    load_classifier(dense.model.head, checkpoint)
+    return dense, True
 
 
 def choose_teacher(dense: AnalysedModel, labels: bool) -> dict[str, Any]:

@@ -11,6 +11,9 @@ class ConversionFolder:
 
     Args:
         path: of the folder.
+
+    Attributes:
+        dense: weights of the dense model, where the given checkpoint has the naming of another library.
     """
 
     def __init__(self, path: Path):
@@ -19,6 +22,7 @@ class ConversionFolder:
         self.figures, self.scales, self.curve = path / 'convert.json', path / 'scales.png', path / 'sweep.png'
         self.training = path / 'training'
         self.settings, self.image_list = self.training / 'settings.json', self.training / 'images.txt'
+        self.dense = self.training / 'dense.safetensors'
 
     def begin(self, settings: dict[str, Any], resume: bool, overwrite: bool) -> None:
         """Make the folder ready for a conversion.
