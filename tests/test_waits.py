@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from msvit.backbones import MSDyViT, MSEViT
-from msvit.necks import ReplicateTokens, SimpleFeaturePyramid
+from msvit.necks import ReplicateTokens, SimpleFeaturePyramid, UnfoldTokens
 
 ARCH = dict(embed_dim=32, depth=4, num_heads=2, patch_size=8)
 REGION, SIDE = 16, 64
@@ -130,11 +130,12 @@ def test_pruning_asks_no_more(layout, kind, batch, device):
 
 
 @pytest.mark.parametrize('layout', LAYOUTS)
-def test_necks(layout, device, tiny_msvit):
+@pytest.mark.parametrize('to_maps', [ReplicateTokens(), UnfoldTokens(32)], ids=['replicated', 'unfolded'])
+def test_necks(layout, device, tiny_msvit, to_maps):
     backbone = tiny_msvit(ARCH, img_size=SIDE, layout=layout, gate=MLP, out_type='tokens')
-    replicate, pyramid = ReplicateTokens(), SimpleFeaturePyramid(32, 16, num_outs=4)
-    net = nn.ModuleList((backbone, replicate, pyramid))
-    assert count_waits(net, lambda images: pyramid(replicate(backbone(images))), device) == LAYOUTS[layout]
+    pyramid = SimpleFeaturePyramid(32, 16, num_outs=4)
+    net = nn.ModuleList((backbone, to_maps, pyramid))
+    assert count_waits(net, lambda images: pyramid(to_maps(backbone(images))), device) == LAYOUTS[layout]
 
 
 def segmentor(layout: str, test_cfg: dict) -> nn.Module:
