@@ -10,6 +10,7 @@ SETS = {
     'ade20k_512x512': ('ade20k_sample', (512, 512)),
     'camvid_480x352': ('camvid', (352, 480)),
     'camvid_448x336': ('camvid', (336, 448)),
+    'ccp_384x576': ('ccp', (576, 384)),
     'digit_scenes_128x128': (None, (128, 128)),
 }
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from msvit.datasets import CamVidDataset, DigitScenesDataset
+from msvit.datasets import CamVidDataset, CCPDataset, DigitScenesDataset
 
 
-@pytest.mark.parametrize('kind', [CamVidDataset, DigitScenesDataset])
-def test_each_of_the_11_classes_has_its_own_colour(kind):
-    assert len(kind.METAINFO['classes']) == len({tuple(colour) for colour in kind.METAINFO['palette']}) == 11
+@pytest.mark.parametrize('kind, classes', [(CamVidDataset, 11), (DigitScenesDataset, 11), (CCPDataset, 17)])
+def test_each_class_has_its_own_colour(kind, classes):
+    assert len(kind.METAINFO['classes']) == len({tuple(colour) for colour in kind.METAINFO['palette']}) == classes
 
 
 def test_digit_scenes_are_read_as_written(digit_root, build_dataset):
@@ -36,6 +36,7 @@ def test_digit_scenes_without_manifest_are_incomplete(tmp_path, build_dataset):
     [
         ('msvit.ADE20KDataset', r'images/\{training,validation\}.*unzip ADEChallengeData2016\.zip'),
         ('msvit.CamVidDataset', r'images/\{train,val,test\}.*tools/dataset_converters/camvid\.py'),
+        ('msvit.CCPDataset', r'images/\{train,val\}.*github\.com/bearpaw/clothing-co-parsing'),
         ('msvit.DigitScenesDataset', r'images/\{train,val\}.*tools/dataset_converters/digit_scenes\.py'),
     ],
 )
@@ -61,6 +62,15 @@ def test_real_camvid(real_data, build_dataset, split, count):
     sample = dataset[0]
     assert tuple(sample['inputs'].shape) == (3, 360, 480)
     assert set(np.unique(sample['data_samples'].gt_sem_seg.data)) <= {*range(11), 255}
+
+
+@pytest.mark.parametrize('split, count', [('train', 703), ('val', 101)])
+def test_real_clothes(real_data, build_dataset, split, count):
+    dataset = build_dataset('msvit.CCPDataset', real_data / 'ccp', split)
+    assert len(dataset) == count
+    sample = dataset[0]
+    assert tuple(sample['inputs'].shape[1:]) == sample['data_samples'].gt_sem_seg.shape
+    assert set(np.unique(sample['data_samples'].gt_sem_seg.data)) <= {*range(17), 255}
 
 
 def test_real_ade20k_reduces_the_zero_label(real_data, build_dataset):

@@ -93,12 +93,28 @@ def test_a_pipeline_that_cannot_be_resumed_exactly_is_told(toy_config, tmp_path,
     assert 'has no msvit.SeedSample' in ''.join(capfd.readouterr())
 
 
+@NO_GPU
+@pytest.mark.parametrize('options', [(), ('optim_wrapper.type=AmpOptimWrapper', 'optim_wrapper.loss_scale=dynamic')])
+def test_mixed_precision_on_a_cpu(toy_config, tmp_path, run_tool, read_losses, options):
+    run_tool('train.py', toy_config, '--work-dir', tmp_path / 'full', '--no-validate')
+    run_tool('train.py', toy_config, '--work-dir', tmp_path / 'mixed', '--no-validate', '--amp', options=options)
+    full, mixed = read_losses(tmp_path / 'full'), read_losses(tmp_path / 'mixed')
+    assert mixed != full and mixed == pytest.approx(full, rel=0.05)
+    state = torch.load(tmp_path / 'mixed' / 'iter_6.pth', weights_only=False)['state_dict']
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
+
+
+def test_mixed_precision_replaces_no_wrapper_of_another_kind(toy_config, run_tool, capfd):
+    with pytest.raises(SystemExit, match='2'):
+        run_tool('train.py', toy_config, '--amp', options=('optim_wrapper.type=OptimWrapperDict',))
+    assert '--amp replaces an OptimWrapper, but the config has OptimWrapperDict' in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['nowhere.py'], 'There is no config nowhere.py'),
         (['{config}', '--resume', 'nowhere.pth'], 'There is no checkpoint nowhere.pth'),
-        pytest.param(['{config}', '--amp'], '--amp needs a CUDA GPU', marks=NO_GPU),
         pytest.param(['{config}', '--launcher', 'slurm'], '--launcher slurm needs GPUs', marks=NO_GPU),
         (['{config}', '--launcher', 'pytorch'], '--launcher pytorch is for processes that torchrun starts'),
     ],

@@ -1,6 +1,7 @@
 """Bring configs/metafile.yml, which model-index.yml imports, up to date: every config with its MACs and parameters.
 
-python tools/misc/update_metafile.py
+python tools/misc/update_metafile.py                  # counts all configs, minutes
+python tools/misc/update_metafile.py configs/msseg_*  # counts these; the others keep what is written of them
 
 Collections and results stay as they are written there, by hand. Configs that are gone are left out, those of
 libraries that are not installed (mmdet) keep their counts.
@@ -104,10 +105,17 @@ def _of_name(name: str, table: dict[str, str]) -> str:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the tool."""
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('configs', type=Path, nargs='*', metavar='CONFIG', help='count these alone (default: all)')
+    chosen = {config.stem for config in parser.parse_args(argv).configs}
     written = yaml.safe_load(METAFILE.read_text(encoding='utf-8'))
     before = {model['Name']: model for model in written['Models']}
-    models = [describe(config, before.get(config.stem, {})) for config in sorted((ROOT / 'configs').glob('*.py'))]
+    models = [
+        before[config.stem]
+        if chosen and config.stem in before and config.stem not in chosen
+        else describe(config, before.get(config.stem, {}))
+        for config in sorted((ROOT / 'configs').glob('*.py'))
+    ]
     content = yaml.safe_dump({'Collections': written['Collections'], 'Models': models}, sort_keys=False, width=120)
     METAFILE.write_text(HEADER + content, encoding='utf-8')
     print(f'{METAFILE}: {len(models)} models, {sum("Results" in model for model in models)} with results')

@@ -120,6 +120,8 @@ def enable_amp(cfg: Config) -> None:
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     else:
         cfg.optim_wrapper.type = on_cpu
+        for name in ('loss_scale', 'dtype', 'use_fsdp'):  # of the one for GPUs alone
+            cfg.optim_wrapper.pop(name, None)
 
 
 def set_resume(cfg: Config, resume: str) -> None:
