@@ -17,7 +17,7 @@ from .folder import ConversionFolder
 from .images import ImageSplit
 from .schedule import default_iters
 
-TEACH_ITERS = 1500
+TEACH_ITERS = 1000
 
 
 class Conversion:

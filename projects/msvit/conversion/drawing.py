@@ -9,22 +9,27 @@ from PIL import Image
 from ..analysis.classes import class_names, palette_of
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import Sample
-from ..analysis.scales import Painter, ScaleViewer, draw_page
+from ..analysis.scales import Cell, Painter, ScaleViewer, draw_page, gate_cells
 from ..analysis.style import COLOURS, INK, dress, new_figure, save_figure
 from .measuring import Reached
 from .sweep import TOLERANCE, Setting
 
 
 def draw_scales(mixed: AnalysedModel, dense: AnalysedModel, checkpoint: str, samples: Sequence[Sample], path: Path) -> None:
-    """Draw images as `msvit scales` does: scale map, p_fine and both predictions, a row each.
+    """Draw images as `msvit scales` does: scale map, p_fine and both predictions, a row each; of detectors no predictions.
 
     Args:
-        mixed: classifier or segmentor.
+        mixed: the mixed-scale model.
         dense: what it was made from.
         checkpoint: of the dense model, which may name the classes.
         samples: of ``mixed``.
         path: of the picture.
     """
+    if mixed.detects:
+        rows = [_decisions(mixed, sample) for sample in samples]
+        page = draw_page(rows, f'Regions that the gate makes fine, {len(rows)} images', mixed.backbone.gate.threshold)
+        Image.fromarray(page).save(path)
+        return
     viewer = ScaleViewer(mixed, dense)
     palette = palette_of(mixed) if mixed.segments else None
     painter = Painter(mixed, class_names(mixed, checkpoint), palette, 'dense model')
@@ -36,6 +41,13 @@ def draw_scales(mixed: AnalysedModel, dense: AnalysedModel, checkpoint: str, sam
     title = f'{tokens:.0f} of {of:.0f} tokens, mean of {len(views)} images'
     page = draw_page([painter(view) for view in views], title, mixed.backbone.gate.threshold, legend)
     Image.fromarray(page).save(path)
+
+
+def _decisions(mixed: AnalysedModel, sample: Sample) -> dict[str, Cell]:
+    image = sample.image
+    p_fine, fine_mask = mixed.decide(sample.inputs, image.shape[:2])
+    about = f'number {sample.name}', f'{image.shape[1]}x{image.shape[0]} pixels'
+    return gate_cells(mixed.backbone, image, p_fine, fine_mask, about)
 
 
 def draw_curve(

@@ -71,8 +71,7 @@ def report_conversion(conversion: Conversion, sweep: bool = False, tell: Callabl
     samples = FileSamples(mixed, conversion.images.test[:SHOWN]) if conversion.images else DatasetSamples(mixed, SHOWN)
     samples = list(samples)
     seconds = seconds_per_image(dense, mixed, samples)
-    if not mixed.detects:
-        draw_scales(mixed, dense, conversion.dense_checkpoint, samples, folder.scales)
+    draw_scales(mixed, dense, conversion.dense_checkpoint, samples, folder.scales)
     if settings:
         draw_curve(settings, at_dense, best, wanted, metric, folder.curve)
     machine = describe_machine(device)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ...backbones.gated import GatedBackbone
 from ..model import AnalysedModel
 from ..scale_map import draw_segmentation, resize
 from ..style import COLOURS, INK, PALE
@@ -35,6 +36,37 @@ class Cell:
     photo: bool = True
 
 
+def gate_cells(
+    backbone: GatedBackbone,
+    image: np.ndarray,
+    p_fine: np.ndarray,
+    fine_mask: np.ndarray,
+    about: Sequence[str],
+    cost: Sequence[str] = (),
+) -> dict[str, Cell]:
+    """What a gate makes of an image: the image, its scale map and p_fine, by the titles of their columns.
+
+    Args:
+        backbone: of the gate.
+        image: (H, W, 3) uint8 RGB, as the network sees it.
+        p_fine: (Hc, Wc) in [0, 1].
+        fine_mask: (Hc, Wc) bool.
+        about: words below the image.
+        cost: words below the scale map, above the number of fine regions.
+    """
+    height, width = image.shape[:2]
+    scale = min(TILE[0] / height, TILE[1] / width)
+    shape = max(1, round(scale * height)), max(1, round(scale * width))
+    shown = resize(image, shape)
+    scales = draw_scales(shown, fine_mask, (height, width), backbone.coarse_patch_size, backbone.patch_size)
+    heat = heat_map(p_fine, (height, width), backbone.coarse_patch_size, shape)
+    return {
+        'image': Cell(shown, about),
+        'scale map': Cell(resize(scales, shape), (*cost, f'{int(fine_mask.sum())} of {fine_mask.size} regions fine')),
+        'p_fine': Cell(heat, (f'mean {p_fine.mean():.2f}', f'from {p_fine.min():.2f} to {p_fine.max():.2f}'), photo=False),
+    }
+
+
 @dataclass(frozen=True)
 class Painter:
     """Draws what `ScaleViewer` saw.
@@ -53,20 +85,12 @@ class Painter:
 
     def __call__(self, view: ScaleView) -> dict[str, Cell]:
         """The cells of one image by the titles of their columns."""
-        image = view.sample.image
-        height, width = image.shape[:2]
-        scale = min(TILE[0] / height, TILE[1] / width)
-        shape = max(1, round(scale * height)), max(1, round(scale * width))
-        shown, backbone, regions = resize(image, shape), self.model.backbone, view.fine_mask.size
-        scales = draw_scales(shown, view.fine_mask, (height, width), backbone.coarse_patch_size, backbone.patch_size)
-        heat = heat_map(view.p_fine, (height, width), backbone.coarse_patch_size, shape)
         mixed, dense = view.mixed.cost, view.dense.cost
         tokens = f'{mixed.tokens} of {mixed.dense_tokens} tokens' + (f', {mixed.inputs} windows' if mixed.inputs > 1 else '')
-        p_fine = view.p_fine
-        cells = {
-            'image': Cell(shown, (plain_name(view.sample.name), *self._about_image(view))),
-            'scale map': Cell(resize(scales, shape), (tokens, f'{int(view.fine_mask.sum())} of {regions} regions fine')),
-            'p_fine': Cell(heat, (f'mean {p_fine.mean():.2f}', f'from {p_fine.min():.2f} to {p_fine.max():.2f}'), photo=False),
+        about = plain_name(view.sample.name), *self._about_image(view)
+        cells = gate_cells(self.model.backbone, view.sample.image, view.p_fine, view.fine_mask, about, (tokens,))
+        shown = cells['image'].picture
+        cells |= {
             'mixed scale': self._prediction(view, view.mixed, shown, macs(mixed.gmacs)),
             self.dense: self._prediction(view, view.dense, shown, f'{macs(dense.gmacs)}, {self._agreement(view)}'),
         }
