@@ -19,7 +19,7 @@ from ..teachers import GateTeacher
 from ..tokens import pad_to_multiple
 from .gate_loss_hook import find_gated
 
-_CALIBRATION_BATCHES = 40
+_CALIBRATION_IMAGES = 160
 
 
 @HOOKS.register_module()
@@ -32,7 +32,7 @@ class TeachGateHook(Hook):
 
     Args:
         teacher: a `GateTeacher` or its config, such as ``dict(type='msvit.LabelTeacher')``.
-        fine_share: mean share of fine regions over training images, in (0, 1).
+        fine_share: mean share of fine regions over training images in the form that they would have at test, in (0, 1).
         begin: iteration of the run before which the gate is taught, >= 0.
         by_epoch: ``begin`` counts epochs.
         iters: teaching steps, each a training batch, >= 1.
@@ -109,9 +109,26 @@ class TeachGateHook(Hook):
                 f'{type(self.teacher).__name__} finds all regions of the training images alike, so there is nothing that the '
                 'gate could learn: look at the labels, or take another teacher'
             )
-        with torch.no_grad():
-            logits = torch.cat([gate.logits(next(batches)[0]).flatten() for _ in range(_CALIBRATION_BATCHES)])
-        gate.calibrate_logits(torch.cat(all_gather_object(logits.cpu())), self.fine_share)
+        logits = self._logits_as_at_test(gate, runner)
+        gate.calibrate_logits(torch.cat(all_gather_object(logits)), self.fine_share)
+
+    @torch.no_grad()
+    def _logits_as_at_test(self, gate: LearnedGate, runner: Runner) -> Tensor:
+        """Log-odds of training images as validation would see them: their crops have other shares of fine regions."""
+        loader = deepcopy(runner.cfg.train_dataloader)
+        if runner.cfg.get('val_dataloader'):
+            as_at_test = deepcopy(runner.cfg.val_dataloader)
+            if 'pipeline' in as_at_test.dataset and 'pipeline' in loader.dataset:
+                loader.dataset.pipeline = as_at_test.dataset.pipeline
+                loader = dict(as_at_test, sampler=loader.sampler, dataset=loader.dataset)
+        host, logits, images = _host(runner), [], 0
+        for batch in runner.build_dataloader(loader, seed=runner.seed):
+            inputs = host.data_preprocessor(batch, training=False)['inputs']
+            logits.append(gate.logits(pad_to_multiple(inputs, gate.coarse_patch_size)).flatten().cpu())
+            images += len(inputs)
+            if images >= _CALIBRATION_IMAGES:  # the samplers of training may never end
+                break
+        return torch.cat(logits)
 
     @torch.no_grad()
     def _batches(self, gate: LearnedGate, runner: Runner) -> Iterator[tuple[Tensor, Tensor]]:
