@@ -1,82 +1,98 @@
-"""What a dense model teaches a gate without labels."""
+"""Lessons without labels: what the dense model itself looks at, and what it tells apart."""
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
+from mmengine.structures import PixelData
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.structures import SegDataSample
 from torch import nn
 
-from msvit.teachers import DenseTeacher, attended_share, minority_share
+from msvit.backbones import TokenTrace
+from msvit.teachers import DenseTeacher, LabelTeacher, attended_share
 
 
-class Host(nn.Module):
-    """A classifier or, with a head of its own, a segmentor."""
-
-    def __init__(self, backbone: nn.Module, classes: int | None = None):
-        super().__init__()
-        self.backbone = backbone
-        if classes:
-            self.decode_head, self.with_neck, self.align_corners = nn.Conv2d(32, classes, 1), False, False
-            self.decode_head.forward = lambda maps, run=self.decode_head.forward: run(maps[0])
+def classifier(backbone: nn.Module) -> nn.Module:
+    model = nn.Module()
+    model.backbone = backbone
+    return model.train()
 
 
-@pytest.fixture
-def images() -> torch.Tensor:
-    return torch.randn(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+def segmentor() -> EncoderDecoder:
+    torch.manual_seed(0)
+    backbone = dict(
+        type='msvit.MSViT',
+        arch=dict(embed_dim=32, depth=2, num_heads=2, patch_size=8),
+        img_size=32,
+        coarse_patch_size=16,
+        gate=dict(type='msvit.RandomGate', coarse_patch_size=16),
+    )
+    head = dict(type='FCNHead', in_channels=32, channels=32, num_convs=0, concat_input=False, num_classes=5)
+    return EncoderDecoder(backbone, head, test_cfg=ConfigDict(mode='whole')).train()
 
 
-def test_attention_is_shared_among_regions(tiny_msvit, images):
-    net = tiny_msvit(out_type='cls_token')
-    share = attended_share(net, images)
-    assert share.shape == (2, 2, 3) and (share >= 0).all()
-    torch.testing.assert_close(share.mean(dim=(1, 2)), torch.ones(2))
-    assert share.std() > 1e-4
+def test_the_attention_of_the_class_token_written_out(tiny_msvit):
+    net = tiny_msvit(dict(depth=3))
+    images = torch.randn(2, 3, 32, 32)
+    x = net.tokenize(images, torch.ones(2, 2, 2, dtype=torch.bool)).x.unflatten(1, (2, -1))[0]
+    attended = torch.zeros(2, 16)
+    for i, block in enumerate(net.blocks):
+        q, k, _ = block.attn.project(block.norm1(x)).unbind(2)
+        scores = torch.einsum('bhd,bnhd->bhn', q[:, 0], k) * q.shape[-1] ** -0.5
+        if i >= 1:
+            attended += scores.softmax(dim=-1).mean(dim=1)[:, 1:]
+        x = block(x)
+    regions = attended.view(2, 2, 2, 2, 2).sum(dim=(2, 4))
+    expected = regions / regions.mean(dim=(1, 2), keepdim=True)
+    assert torch.allclose(attended_share(net, images), expected, atol=1e-5)
 
 
-def test_attention_is_that_of_the_second_half_of_the_blocks(tiny_msvit, images):
-    net = tiny_msvit(out_type='cls_token')
-    seen = []
-    attn = net.blocks[1].attn
-    net.blocks[1].norm1.register_forward_hook(lambda module, args, out: seen.append(out))
-    share = attended_share(net, images)
-    x = seen[0].view(2, -1, 32)
-    q, k, _ = attn.qkv(x).unflatten(-1, (3, 2, 16)).permute(2, 0, 3, 1, 4)
-    weights = (q[:, :, :1] * 16**-0.5 @ k.transpose(-1, -2)).softmax(dim=-1).mean(dim=1)[:, 0, 1:].view(2, 4, 6)
-    regions = weights.unflatten(2, (3, 2)).unflatten(1, (2, 2)).sum(dim=(2, 4))
-    torch.testing.assert_close(share, regions / regions.mean(dim=(1, 2), keepdim=True), rtol=1e-4, atol=1e-5)
+def test_a_region_of_average_weight_deserves_a_half(tiny_msvit):
+    model = classifier(tiny_msvit())
+    targets = DenseTeacher().targets(model, dict(inputs=torch.randn(3, 3, 40, 56)), 16)
+    assert targets.shape == (3, 3, 4)
+    assert targets.min() >= 0 and targets.max() <= 1
+    shares = attended_share(model.backbone, torch.randn(3, 3, 40, 56))
+    assert torch.allclose(shares.mean(dim=(1, 2)), torch.ones(3), atol=1e-5)
 
 
-def test_a_classifiers_targets_follow_its_attention(tiny_msvit, images):
-    host = Host(tiny_msvit(out_type='cls_token')).train()
-    given = DenseTeacher().targets(host, dict(inputs=images), 16)
-    expected = (attended_share(host.backbone.eval(), images) / 2).clamp(max=1)
-    torch.testing.assert_close(given, expected)
-    assert host.training and not given.requires_grad
+def test_a_segmentor_teaches_by_its_own_labels():
+    model = segmentor()
+    images = torch.randn(2, 3, 32, 48)
+    with torch.no_grad():
+        features = model.eval().backbone(images, fine_mask=torch.ones(2, 2, 3, dtype=torch.bool))
+        scores = nn.functional.interpolate(model.decode_head(features), size=(32, 48), mode='bilinear')
+    model.train()
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=labels[None])) for labels in scores.argmax(dim=1)]
+    expected = LabelTeacher().targets(model, dict(data_samples=samples, inputs=images), 16)
+    targets = DenseTeacher().targets(model, dict(inputs=images), 16)
+    assert torch.equal(targets, expected)
+    assert targets.unique().numel() > 1
 
 
-def test_a_segmentors_targets_follow_its_predictions(tiny_msvit, images):
-    host = Host(tiny_msvit(), classes=3).eval()
-    given = DenseTeacher(full_share=0.5).targets(host, dict(inputs=images), 16)
-    scores = nn.functional.interpolate(host.decode_head(host.backbone(images)), size=(32, 48), mode='bilinear')
-    expected = (minority_share(scores.argmax(dim=1), 16, ignore_index=-1) / 0.5).clamp(max=1)
-    torch.testing.assert_close(given, expected)
-    assert not host.training
+@pytest.mark.parametrize('training', [True, False])
+def test_the_model_stays_in_its_mode(training):
+    model = segmentor().train(training)
+    DenseTeacher().targets(model, dict(inputs=torch.randn(1, 3, 32, 32)), 16)
+    assert all(module.training == training for module in (model, model.decode_head))
 
 
-def test_it_is_the_dense_model_that_is_asked(tiny_msvit, images):
-    gate = dict(type='msvit.UniformGate', fine_share=0.0)
-    for kwargs, classes in ((dict(out_type='cls_token'), None), ({}, 3)):
-        torch.manual_seed(0)
-        dense, mixed = (Host(tiny_msvit(**kwargs, gate=one), classes) for one in (None, gate))
-        mixed.load_state_dict(dense.state_dict())
-        torch.testing.assert_close(*(DenseTeacher().targets(host, dict(inputs=images), 16) for host in (dense, mixed)))
+def test_nothing_of_it_is_logged_or_kept(tiny_msvit):
+    model = classifier(tiny_msvit(gate=dict(type='msvit.MLPGate', coarse_patch_size=16)))
+    trace = TokenTrace()
+    DenseTeacher().targets(model, dict(inputs=torch.randn(1, 3, 32, 32)), 16)
+    assert model.backbone.pop_gate_losses() == {}
+    assert trace.drain() == []
 
 
-def test_a_vit_without_a_class_token_has_nothing_to_say(tiny_msvit, images):
-    host = Host(tiny_msvit(arch=dict(class_token=False)))
-    with pytest.raises(ValueError, match=r'this MSViT has none: take .*msvit\.LabelTeacher'):
-        DenseTeacher().targets(host, dict(inputs=images), 16)
+def test_a_vit_without_a_class_token_is_refused(tiny_msvit):
+    net = tiny_msvit()
+    net.cls_token = None
+    with pytest.raises(ValueError, match='what the class token attends to, and this MSViT has none'):
+        DenseTeacher().targets(classifier(net), dict(inputs=torch.randn(1, 3, 32, 32)), 16)
 
 
-@pytest.mark.parametrize('full_share', [0, 1.5])
+@pytest.mark.parametrize('full_share', [0, 1.1])
 def test_a_share_out_of_range(full_share):
-    with pytest.raises(ValueError, match=r'full_share must lie in \(0, 1\]'):
+    with pytest.raises(ValueError, match='full_share'):
         DenseTeacher(full_share)
