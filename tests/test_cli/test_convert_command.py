@@ -42,6 +42,14 @@ def dense(trained) -> tuple[str, str]:
 
 
 @pytest.fixture
+def linear(dense, tmp_path) -> tuple[str, str]:
+    """The same under a linear head, which reads a feature map."""
+    path = tmp_path / 'linear_tiny.py'
+    path.write_text(Path(dense[0]).read_text().replace('/seg_mini8_', '/vit_mini8_linear_'))
+    return str(path), str(save_weights(build_model(Config.fromfile(path)), tmp_path / 'linear.safetensors'))
+
+
+@pytest.fixture
 def classifier(tmp_path) -> tuple[str, str]:
     """Config and checkpoint of a tiny dense classifier with random weights, and ten images of two classes to train on."""
     rng = np.random.default_rng(0)
@@ -113,10 +121,10 @@ def test_with_labels_and_all_thresholds(dense, tmp_path, capsys):
         convert(*dense, '--out', out, *FEW)
 
 
-def test_without_labels(dense, images, tmp_path, capsys):
+def test_without_labels(linear, images, capsys):
     out = images / 'out'
     (images / 'broken.jpg').write_text('no image')
-    assert convert(*dense, '--images', images, '--out', out, '--sweep', *FEW) == 0
+    assert convert(*linear, '--images', images, '--out', out, '--sweep', *FEW) == 0
     figures = figures_of(out)
     assert figures['metric'] == 'agreement' and figures['dense']['score'] == 100
     assert figures['images']['training'] == figures['images']['test'] == 7, 'too few to hold any back'
@@ -124,8 +132,10 @@ def test_without_labels(dense, images, tmp_path, capsys):
     assert figures['sweep']['settings'][-1]['reached']['tokens'] == figures['dense']['tokens']
     assert figures['mixed']['tokens'] < figures['dense']['tokens']
     assert sorted(losses(out)) == [1, 2, 3, 4]
+    assert Config.fromfile(out / 'mixed.py').model.neck.type == 'msvit.UnfoldTokens'
+    assert read_checkpoint(out / 'mixed.safetensors')['neck.weight'].abs().sum() > 0
     assert 'broken.jpg' in capsys.readouterr().out
-    assert convert(*dense, '--images', images, '--out', out, '--resume', *FEW) == 0, 'its own pictures are no images'
+    assert convert(*linear, '--images', images, '--out', out, '--resume', *FEW) == 0, 'its own pictures are no images'
 
 
 @pytest.mark.parametrize('labels', [True, False])
