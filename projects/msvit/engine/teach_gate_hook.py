@@ -139,7 +139,9 @@ class TeachGateHook(Hook):
             for batch in loader:
                 data = host.data_preprocessor(batch, training=True)
                 images = pad_to_multiple(data['inputs'], gate.coarse_patch_size)
-                yield images, self.teacher.targets(host, data, gate.coarse_patch_size)
+                with runner.optim_wrapper.optim_context(runner.model):  # in the precision of the run
+                    targets = self.teacher.targets(host, data, gate.coarse_patch_size)
+                yield images, targets.float()
 
 
 def _range(targets: Tensor) -> tuple[float, float]:
