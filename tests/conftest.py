@@ -16,6 +16,7 @@ from msvit.backbones import MSDyViT, MSEViT, MSSwin, MSViT
 from msvit.engine.safe_load import install_safe_loading
 
 LAYOUTS = ('masked', 'trimmed', 'packed')
+pytest_plugins = ['toy_training']
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

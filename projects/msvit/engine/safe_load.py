@@ -63,7 +63,8 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
         map_location: as in :func:`torch.load`.
 
     Returns:
-        What the file holds, a dict; bare tensors by name become its ``state_dict``, beside an empty ``meta``.
+        What the file holds, a dict, without what mmengine would run; bare tensors by name become its ``state_dict``, beside an
+        empty ``meta``.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -76,7 +77,14 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint.')
     bare = all(isinstance(value, torch.Tensor) for value in checkpoint.values())
-    return {'state_dict': checkpoint, 'meta': {}} if bare else checkpoint
+    return {'state_dict': checkpoint, 'meta': {}} if bare else _without_programs(checkpoint)
+
+
+def _without_programs(checkpoint: dict) -> dict:
+    """Forget the config that mmengine's ``Runner.resume`` would evaluate: a config is a program."""
+    if isinstance(checkpoint.get('meta'), dict):
+        checkpoint['meta'].pop('config', None)
+    return checkpoint
 
 
 def load_named_checkpoint(name: str, map_location: Any = None) -> Any:
