@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.runner import CheckpointLoader
+from mmseg.apis import MMSegInferencer
 
 PLACES = [('meta', 'config'), ('meta', 'cfg'), ('message_hub', 'runtime_info', 'cfg')]
 
@@ -47,3 +48,11 @@ def test_resume_runs_none(toy_config, tmp_path, run_tool, trace):
 def test_what_mmengine_would_evaluate_on_resume_is_forgotten(tmp_path, safe_loading):
     torch.save({'meta': {'config': 'a = 1', 'iter': 3}, 'state_dict': {}}, tmp_path / 'a.pth')
     assert CheckpointLoader.load_checkpoint(str(tmp_path / 'a.pth'))['meta'] == {'iter': 3}
+
+
+@pytest.mark.parametrize('place', PLACES[1:], ids='.'.join)
+def test_an_inferencer_wants_its_config_from_the_user(tmp_path, safe_loading, trace, place):
+    torch.save(plant({'state_dict': {'w': torch.ones(2)}}, place, program(trace)), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'give a config that you trust, MMSegInferencer\("CONFIG\.py", weights=.*a\.pth'):
+        MMSegInferencer(None, weights=str(tmp_path / 'a.pth'))
+    assert not trace.exists()

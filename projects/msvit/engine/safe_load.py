@@ -5,12 +5,15 @@ mmengine's own ``CheckpointLoader.register_scheme``, so ``--resume``, ``load_fro
 """
 
 import pickle
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import barrier, get_local_rank
+from mmengine.infer import BaseInferencer
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
@@ -110,8 +113,28 @@ def _load_refused_scheme(name: str, map_location: Any = None) -> None:
     raise ValueError(f'{name} is not supported here: download the checkpoint and give its path, or give its https:// address.')
 
 
+def _requiring_config(init_model: Callable) -> Callable:
+    """Wrap ``BaseInferencer._init_model``, which evaluates the config that a checkpoint carries where it is given none."""
+
+    @wraps(init_model)
+    def init_given_model(self: BaseInferencer, cfg: Any, weights: str | None, *args: Any, **kwargs: Any) -> Any:
+        if not cfg:
+            kind = type(self).__name__
+            raise CheckpointError(
+                f'{kind} got no config, and that in {weights} is a program of whoever wrote the file, which is not run: give '
+                f'a config that you trust, {kind}("CONFIG.py", weights={str(weights)!r}). The training left it in its work dir.'
+            )
+        return init_model(self, cfg, weights, *args, **kwargs)
+
+    init_given_model.requires_config = True
+    return init_given_model
+
+
 def install_safe_loading() -> None:
-    """Make every checkpoint that mmengine loads in this process go through :func:`load_checkpoint_file`."""
+    """Make every checkpoint that mmengine loads in this process go through :func:`load_checkpoint_file`, and its inferencers
+    refuse to take their config out of one."""
     CheckpointLoader.register_scheme('', load_checkpoint_file, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://', SCHEME), load_named_checkpoint, force=True)
     CheckpointLoader.register_scheme(_REFUSED_SCHEMES, _load_refused_scheme, force=True)
+    if not hasattr(BaseInferencer._init_model, 'requires_config'):
+        BaseInferencer._init_model = _requiring_config(BaseInferencer._init_model)
