@@ -121,8 +121,9 @@ def _requiring_config(init_model: Callable) -> Callable:
         if not cfg:
             kind = type(self).__name__
             raise CheckpointError(
-                f'{kind} got no config, and that in {weights} is a program of whoever wrote the file, which is not run: give '
-                f'a config that you trust, {kind}("CONFIG.py", weights={str(weights)!r}). The training left it in its work dir.'
+                f'{kind} got no config, and that in {weights} is a program of whoever wrote the file, which is not run: '
+                f'give a config that you trust, {kind}("CONFIG.py", weights={str(weights)!r}). Trainings leave theirs in the '
+                'work dir.'
             )
         return init_model(self, cfg, weights, *args, **kwargs)
 
