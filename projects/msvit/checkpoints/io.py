@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError
 from .packaged import SCHEME, packaged_file
+from .whole_file import whole_file
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
 WRAPPERS = ('module.', '_orig_mod.')
@@ -167,13 +168,9 @@ def save_weights(
     # Clones, because safetensors refuses tensors that share memory (tied weights).
     tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    try:
-        about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
+    about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
+    with whole_file(path) as partial:
         safetensors.torch.save_file(tensors, partial, metadata=about)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

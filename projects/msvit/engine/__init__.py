@@ -4,6 +4,7 @@ from .autocast import CPUAutocastOptimWrapper
 from .consistency_hook import ConsistencyHook
 from .gate_loss_hook import GateLossHook
 from .gate_warmup_hook import GateWarmupHook
+from .safe_checkpoint_hook import SafeCheckpointHook
 from .scale_map_hook import ScaleMapHook
 from .seed_hook import IterationSeedHook
 from .self_distillation_hook import SelfDistillationHook
@@ -16,6 +17,7 @@ __all__ = [
     'GateLossHook',
     'GateWarmupHook',
     'IterationSeedHook',
+    'SafeCheckpointHook',
     'ScaleMapHook',
     'SelfDistillationHook',
     'TeachGateHook',

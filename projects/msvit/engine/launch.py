@@ -170,11 +170,20 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
         require_checkpoint(cfg.load_from)
     install_safe_loading()
     join_cpu_processes(cfg)
+    _save_safely(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(ConsistencyHook())
     if whole_checkpoint:
         runner.load_checkpoint = partial(runner.load_checkpoint, strict=True)
     return runner
+
+
+def _save_safely(cfg: Config) -> None:
+    """Put a `SafeCheckpointHook` in the place of a plain one, which mmengine adds where there is none."""
+    hooks = cfg.setdefault('default_hooks', {})
+    hook = hooks.setdefault('checkpoint', {'type': 'CheckpointHook'})
+    if hook and hook.get('type') == 'CheckpointHook':
+        hook['type'] = 'msvit.SafeCheckpointHook'
 
 
 @contextmanager
