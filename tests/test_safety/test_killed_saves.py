@@ -3,14 +3,17 @@
 To add a moment, patch what runs then, as `killed_while` does.
 """
 
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.runner import Runner
 
 from msvit.checkpoints.whole_file import whole_file
+from msvit.engine.launch import set_resume
 
 
 class Killed(BaseException):
@@ -74,3 +77,26 @@ def test_the_best_stays_until_a_better_one_is_written(toy_config, tmp_path, run_
     assert all(any(name.startswith('iter_') for name in names) for _, names in present[1:])
     left = sorted(path.name for path in work_dir.glob('*.p*') if path.is_file() and path.suffix != '.py')
     assert len(left) == 2 and left[0].startswith('best_mIoU_iter_') and left[1] == 'iter_6.pth'
+
+
+@pytest.mark.parametrize('record', ['iter_8.pth', '', None], ids=['names it', 'empty', 'absent'])
+@pytest.mark.parametrize('content', [b'', b'PK\x03\x04' + bytes(500)], ids=['empty', 'part'])
+def test_resume_falls_back_to_the_newest_whole_checkpoint(tmp_path, monkeypatch, content, record):
+    for step in (3, 6):
+        torch.save({'meta': {'iter': step}, 'state_dict': {}}, tmp_path / f'iter_{step}.pth')
+    (tmp_path / 'iter_8.pth').write_bytes(content)
+    shutil.copy(tmp_path / 'iter_6.pth', tmp_path / 'best_mIoU_iter_9.pth')  # has no optimizer
+    if record is not None:
+        (tmp_path / 'last_checkpoint').write_text(record and str(tmp_path / record))
+    told = []
+    monkeypatch.setattr('msvit.engine.latest_checkpoint.print_log', lambda message, **_: told.append(message))
+    cfg = Config({'work_dir': str(tmp_path)})
+    set_resume(cfg, 'auto')
+    assert cfg.load_from == str(tmp_path / 'iter_6.pth')
+    assert 'iter_8.pth' in told[0] and f'Going on with {tmp_path}/iter_6.pth' in told[0]
+
+
+def test_resume_stops_where_no_checkpoint_is_whole(tmp_path):
+    (tmp_path / 'iter_8.pth').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'no checkpoint of .* can be read; start afresh without --resume: .*iter_8\.pth'):
+        set_resume(Config({'work_dir': str(tmp_path)}), 'auto')

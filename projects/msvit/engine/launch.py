@@ -13,11 +13,12 @@ from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from msvit.compat import require_scope
 from msvit.engine.consistency_hook import ConsistencyHook
 from msvit.engine.cpu_processes import join_cpu_processes
+from msvit.engine.latest_checkpoint import latest_checkpoint
 from msvit.engine.safe_load import install_safe_loading
 
 # Modules whose errors speak to the user.
@@ -129,28 +130,22 @@ def set_resume(cfg: Config, resume: str) -> None:
 
     Args:
         cfg: with ``work_dir`` set.
-        resume: a checkpoint of the run, or 'auto' for the latest one in the work dir; where there is none, training starts
-            afresh and says so.
+        resume: a checkpoint of the run, or 'auto' for the latest whole one in the work dir; where there is none, training
+            starts afresh and says so.
 
     Raises:
         FileNotFoundError: the checkpoint is not there.
+        CheckpointError: there are checkpoints in the work dir, and none of them can be read.
     """
     if resume == 'auto':
-        resume = _latest_checkpoint(Path(cfg.work_dir))
-        if resume is None:
+        latest = latest_checkpoint(Path(cfg.work_dir))
+        if latest is None:
             print_log(f'Nothing to resume in {cfg.work_dir}: training starts from the beginning.', logger='current')
             cfg.resume = False
             return
+        resume = str(latest)
     cfg.resume = True
     cfg.load_from = require_checkpoint(resume)
-
-
-def _latest_checkpoint(work_dir: Path) -> str | None:
-    """Return what ``last_checkpoint`` names, also in a work dir that has been moved since."""
-    if not (work_dir / 'last_checkpoint').is_file():
-        return None
-    latest = Path(find_latest_checkpoint(str(work_dir)))
-    return str(latest if latest.is_file() else work_dir / latest.name)
 
 
 def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
