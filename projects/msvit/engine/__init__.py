@@ -2,6 +2,7 @@
 
 from .autocast import CPUAutocastOptimWrapper
 from .consistency_hook import ConsistencyHook
+from .finite_loss_hook import FiniteLossHook
 from .gate_loss_hook import GateLossHook
 from .gate_warmup_hook import GateWarmupHook
 from .safe_checkpoint_hook import SafeCheckpointHook
@@ -14,6 +15,7 @@ from .token_metric import TokenMetric
 __all__ = [
     'CPUAutocastOptimWrapper',
     'ConsistencyHook',
+    'FiniteLossHook',
     'GateLossHook',
     'GateWarmupHook',
     'IterationSeedHook',

@@ -18,6 +18,7 @@ from mmengine.runner import Runner
 from msvit.compat import require_scope
 from msvit.engine.consistency_hook import ConsistencyHook
 from msvit.engine.cpu_processes import join_cpu_processes
+from msvit.engine.finite_loss_hook import FiniteLossHook
 from msvit.engine.latest_checkpoint import latest_checkpoint
 from msvit.engine.safe_load import install_safe_loading
 
@@ -168,6 +169,7 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
     _save_safely(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(ConsistencyHook())
+    runner.register_hook(FiniteLossHook())
     if whole_checkpoint:
         runner.load_checkpoint = partial(runner.load_checkpoint, strict=True)
     return runner

@@ -7,6 +7,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from ..checkpoints.finite import not_finite
 from ..registry import HOOKS
 from .own_checkpoints import BACKEND
 
@@ -17,7 +18,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     A checkpoint appears only when it is complete and on disk; an outdated or formerly best one is removed after its
     successor has been written, and only if it lies directly in the folder of this run, whatever a resumed checkpoint says.
-    The command-line tools put it in the place of a plain ``CheckpointHook``.
+    Weights that are not finite are never saved. The command-line tools put it in the place of a plain ``CheckpointHook``.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -31,6 +32,20 @@ class SafeCheckpointHook(CheckpointHook):
         self._tidy()
         if self._safe and is_main_process():
             self.file_backend.remove_stumps()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Looks at the weights, those that an ``EMAHook`` keeps too.
+
+        Raises:
+            FloatingPointError: some are NaN or infinite.
+        """
+        wrong = not_finite({**checkpoint.get('ema_state_dict', {}), **checkpoint['state_dict']})
+        if wrong:
+            raise FloatingPointError(
+                f'the weights are not finite in iteration {checkpoint["meta"]["iter"]}: {", ".join(wrong[:3])}, {len(wrong)} '
+                'tensors in all. They are not saved; with a smaller learning rate or clipped gradients '
+                '(optim_wrapper.clip_grad), --resume goes on from the last checkpoint'
+            )
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
