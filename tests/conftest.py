@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.infer import BaseInferencer
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from msvit.backbones import MSDyViT, MSEViT, MSSwin, MSViT
 from msvit.engine.safe_load import install_safe_loading
 
 LAYOUTS = ('masked', 'trimmed', 'packed')
+pytest_plugins = ['toy_training']
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -95,6 +97,7 @@ def shorten() -> Callable[[nn.Module], None]:
 def safe_loading(monkeypatch) -> None:
     """Installs the loader of checkpoints that runs no code, as the tools do, for one test."""
     monkeypatch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes.copy())
+    monkeypatch.setattr(BaseInferencer, '_init_model', BaseInferencer._init_model)
     install_safe_loading()
 
 

@@ -20,7 +20,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     # 'auto' would choose aAcc. Two are kept, so that a run killed while saving can go on from the other one.
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=16000, save_best='mIoU', max_keep_ckpts=2),
+    checkpoint=dict(type='msvit.SafeCheckpointHook', by_epoch=False, interval=16000, save_best='mIoU', max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
 )
 custom_hooks = [

@@ -1,8 +1,10 @@
-"""Lists the files of a segmentation data set that cannot be read, or whose annotations hold values that are no class.
+"""Lists the files of a segmentation data set that cannot be read, and annotations of another size than their images, or with
+values that are no class.
 
 python tools/dataset_converters/verify_files.py data/camvid --num-classes 11
 
-Every image in FOLDER and below is decoded. With --num-classes, the values of those in FOLDER/annotations are checked too.
+Every image in FOLDER and below is decoded; those in FOLDER/annotations are compared with their images in FOLDER/images. With
+--num-classes, their values are checked too.
 The exit status is 1 where anything was found.
 """
 
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from msvit.datasets.verify import broken_reason, wrong_labels_reason
+from msvit.datasets.verify import broken_reason, unusable_labels_reason, wrong_labels_reason
 
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp'}
 
@@ -29,11 +31,17 @@ def find_problems(folder: Path, num_classes: int | None = None, reduce_zero_labe
     files = sorted(path for path in folder.rglob('*') if path.suffix.lower() in SUFFIXES)
     if not files:
         raise FileNotFoundError(f'{folder} holds no image file')
+    broken = {path: broken_reason(str(path)) for path in tqdm(files, desc='verify', unit='file')}
+    images, annotations = folder / 'images', folder / 'annotations'
+    image_of = {path.relative_to(images).with_suffix(''): path for path in files if path.is_relative_to(images)}
     problems = []
-    for path in tqdm(files, desc='verify', unit='file'):
-        reason = broken_reason(str(path))
-        if reason is None and num_classes is not None and path.is_relative_to(folder / 'annotations'):
-            reason = wrong_labels_reason(str(path), num_classes, reduce_zero_label)
+    for path, reason in broken.items():
+        if reason is None and path.is_relative_to(annotations):
+            if num_classes is not None:
+                reason = wrong_labels_reason(str(path), num_classes, reduce_zero_label)
+            image = image_of.get(path.relative_to(annotations).with_suffix(''))
+            if reason is None and image is not None and broken[image] is None:
+                reason = unusable_labels_reason(str(image), str(path))
         if reason is not None:
             problems.append(f'{path}: {reason}')
     return problems

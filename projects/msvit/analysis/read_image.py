@@ -1,5 +1,6 @@
 """Image files of every kind as plain RGB."""
 
+import io
 from os import PathLike
 
 import numpy as np
@@ -8,11 +9,12 @@ from PIL import Image, ImageOps
 UINT16_MAX = 65535
 
 
-def read_rgb(path: str | PathLike) -> np.ndarray:
+def read_rgb(path: str | PathLike, content: bytes | None = None) -> np.ndarray:
     """Read an image file as people see it: turned upright by its EXIF tag, 16 bits scaled to 8, transparency laid on white.
 
     Args:
         path: file of any format that Pillow knows; of several frames the first is read.
+        content: of the file, where it has been fetched already.
 
     Returns:
         (H, W, 3) uint8 RGB.
@@ -21,7 +23,7 @@ def read_rgb(path: str | PathLike) -> np.ndarray:
         ValueError: the file is no image, is damaged or truncated, or holds pixels without a known range; says which file.
     """
     try:
-        with Image.open(path) as file:
+        with Image.open(path if content is None else io.BytesIO(content)) as file:
             return np.asarray(_to_rgb(ImageOps.exif_transpose(file)))
     except Exception as error:  # damaged files raise nearly anything: OSError, SyntaxError, ValueError, struct.error...
         raise ValueError(f'{path} cannot be read: {error or type(error).__name__}') from error

@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import re
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError
 from .packaged import SCHEME, packaged_file
+from .whole_file import whole_file
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
 WRAPPERS = ('module.', '_orig_mod.')
+_ALLOWING = threading.Lock()  # torch's list of what a pickle may name is one for the whole process
 
 
 class _Unread:
@@ -165,13 +168,9 @@ def save_weights(
     # Clones, because safetensors refuses tensors that share memory (tied weights).
     tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
-    try:
-        about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
+    about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
+    with whole_file(path) as partial:
         safetensors.torch.save_file(tensors, partial, metadata=about)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 
@@ -213,7 +212,7 @@ def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') 
         if is_safetensors or (file.suffix == '.safetensors' and not head.startswith((b'PK', b'\x80'))):
             return safetensors.torch.load_file(file)
         # A stream, because torch.load would judge a path by its suffix.
-        with file.open('rb') as stream, torch.serialization.safe_globals(list(allowed)):
+        with _ALLOWING, file.open('rb') as stream, torch.serialization.safe_globals(list(allowed)):
             return torch.load(stream, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)|unrecognized (function)|(getattr)\(', str(error))

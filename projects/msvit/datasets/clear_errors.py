@@ -12,7 +12,8 @@ from mmseg.datasets import BaseSegDataset
 from msvit.registry import DATASETS
 
 from .caching import keep_loaded
-from .verify import VERIFY_COMMAND, broken_reason, wrong_labels_reason
+from .loading import loading_like_commands
+from .verify import VERIFY_COMMAND, broken_reason, unusable_labels_reason, wrong_labels_reason
 
 
 @contextmanager
@@ -34,7 +35,11 @@ def naming_broken_files(files: Sequence[str], root: str, backend_args: dict | No
 
 
 class NamedBrokenImages:
-    """Mixin in front of a data set of images, whose own errors do not name the file."""
+    """Mixin in front of a data set of images, whose own errors do not name the file; it reads them as the commands do."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.pipeline.transforms = loading_like_commands(self.pipeline.transforms)
 
     def prepare_data(self, idx: int) -> Any:
         """Runs the pipeline on sample ``idx``.
@@ -48,7 +53,8 @@ class NamedBrokenImages:
 
 
 class ClearErrors:
-    """Mixin in front of a ``BaseSegDataset``: mmseg's own errors name neither the file nor the way out.
+    """Mixin in front of a ``BaseSegDataset``: mmseg's own errors name neither the file nor the way out, and it reads 16-bit
+    files and annotations of another size than their images without a word.
 
     It wraps the data set, not the loading transforms, so that pipelines keep the type names that mmseg's inference looks for.
     OpenCV < 5 decodes the first part of a truncated image silently: pipelines should load with ``imdecode_backend='pillow'``.
@@ -66,6 +72,8 @@ class ClearErrors:
 
     def __init__(self, *args: Any, cache: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.pipeline.transforms = loading_like_commands(self.pipeline.transforms)
+        self._usable: set[str] = set()
         if cache:
             self.pipeline.transforms = keep_loaded(self.pipeline.transforms)
 
@@ -89,15 +97,24 @@ class ClearErrors:
 
         Raises:
             OSError: the image or the annotation is missing, truncated or damaged.
-            ValueError: the annotation holds a value that is no class.
+            ValueError: the annotation holds a value that is no class, or has not the size of the image.
         """
         info = self.get_data_info(idx)
         files = [info[key] for key in ('img_path', 'seg_map_path') if key in info]
         with naming_broken_files(files, self._root(), self.backend_args):
+            self._check_labels(*files)
             data = self.pipeline(info)
         if not self._labels_are_classes(data):
             self._raise_wrong_labels(files[-1])
         return data
+
+    def _check_labels(self, image: str, labels: str | None = None) -> None:
+        """Looks at each annotation file once."""
+        if labels is None or labels in self._usable:
+            return
+        if reason := unusable_labels_reason(image, labels, self.backend_args):
+            raise ValueError(f'{labels} {reason}. To list all such files: {VERIFY_COMMAND} {self._root()}')
+        self._usable.add(labels)
 
     def _labels_are_classes(self, data: Any) -> bool:
         """Whether the label map that reaches the loss (cropped in training) is one channel of known classes."""

@@ -4,9 +4,10 @@ import io
 
 import mmengine.fileio as fileio
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 VERIFY_COMMAND = 'python tools/dataset_converters/verify_files.py'
+UINT8_MAX = 255
 
 
 def broken_reason(path: str, backend_args: dict | None = None) -> str | None:
@@ -63,7 +64,42 @@ def wrong_labels_reason(
     )
 
 
+def unusable_labels_reason(image: str, labels: str, backend_args: dict | None = None) -> str | None:
+    """Looks for what mmseg's loading of annotations would not notice; reads little more than the heads of the files.
+
+    Args:
+        image: an image file.
+        labels: its annotation file, both readable.
+        backend_args: of mmengine's file backends.
+
+    Returns:
+        What is wrong with the annotation, or None where nothing is.
+    """
+    width, height = _size_as_shown(image, backend_args)
+    with _open(labels, backend_args) as file:
+        if file.size != (width, height):
+            turned = ': it is turned' if file.size == (height, width) else ''
+            return f'is {file.size[0]}x{file.size[1]} pixels large, but its image {image} {width}x{height}{turned}'
+        if file.mode.startswith(('I', 'F')):
+            highest = np.asarray(file).max()
+            if highest > UINT8_MAX:
+                return (
+                    f'holds the value {highest}, but classes are read as 8-bit numbers: renumber them to 0..254, 255 = ignored'
+                )
+    return None
+
+
+def _size_as_shown(image: str, backend_args: dict | None) -> tuple[int, int]:
+    """(W, H) of an image after the turn that its EXIF tag asks for, as images are loaded."""
+    with _open(image, backend_args) as file:
+        turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= 5
+        return file.size[::-1] if turned else file.size
+
+
 def _decode(path: str, backend_args: dict | None) -> np.ndarray:
-    content = fileio.get(path, backend_args=backend_args)
-    with Image.open(io.BytesIO(content)) as image:
+    with _open(path, backend_args) as image:
         return np.asarray(image)
+
+
+def _open(path: str, backend_args: dict | None) -> Image.Image:
+    return Image.open(io.BytesIO(fileio.get(path, backend_args=backend_args)))

@@ -2,8 +2,10 @@
 
 from .autocast import CPUAutocastOptimWrapper
 from .consistency_hook import ConsistencyHook
+from .finite_loss_hook import FiniteLossHook
 from .gate_loss_hook import GateLossHook
 from .gate_warmup_hook import GateWarmupHook
+from .safe_checkpoint_hook import SafeCheckpointHook
 from .scale_map_hook import ScaleMapHook
 from .seed_hook import IterationSeedHook
 from .self_distillation_hook import SelfDistillationHook
@@ -13,9 +15,11 @@ from .token_metric import TokenMetric
 __all__ = [
     'CPUAutocastOptimWrapper',
     'ConsistencyHook',
+    'FiniteLossHook',
     'GateLossHook',
     'GateWarmupHook',
     'IterationSeedHook',
+    'SafeCheckpointHook',
     'ScaleMapHook',
     'SelfDistillationHook',
     'TeachGateHook',

@@ -10,6 +10,7 @@ from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from torch import nn
 
 from ..checkpoints import CheckpointError
+from ..checkpoints.finite import not_finite
 from ..registry import HOOKS
 
 
@@ -20,7 +21,7 @@ class ConsistencyHook(Hook):
     Raises:
         ValueError: a segmentation or classification head has another number of classes than the data.
         CheckpointError: most of the model, and most of its backbone, find no weights in the checkpoint. mmengine alone would
-            warn and go on, as it does where only the head is new.
+            warn and go on, as it does where only the head is new. Or weights are NaN or infinite.
     """
 
     priority = 'VERY_HIGH'
@@ -39,6 +40,11 @@ class ConsistencyHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         weights = checkpoint.get('state_dict', checkpoint)
         weights = {name.removeprefix('module.'): value for name, value in weights.items()}
+        if wrong := not_finite(weights):
+            raise CheckpointError(
+                f'the checkpoint holds NaN or infinite values, in {len(wrong)} of {len(weights)} tensors: {_first(wrong)}. '
+                'Its training has diverged: take an earlier checkpoint'
+            )
         # a new gate is no sign of another model, though a small ViT has fewer tensors than it
         wanted = {name: value for name, value in _host(runner).state_dict().items() if '.gate' not in name}
         fitting = [name for name, value in wanted.items() if getattr(weights.get(name), 'shape', None) == value.shape]

@@ -13,11 +13,13 @@ from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 from msvit.compat import require_scope
 from msvit.engine.consistency_hook import ConsistencyHook
 from msvit.engine.cpu_processes import join_cpu_processes
+from msvit.engine.finite_loss_hook import FiniteLossHook
+from msvit.engine.latest_checkpoint import latest_checkpoint
 from msvit.engine.safe_load import install_safe_loading
 
 # Modules whose errors speak to the user.
@@ -129,28 +131,22 @@ def set_resume(cfg: Config, resume: str) -> None:
 
     Args:
         cfg: with ``work_dir`` set.
-        resume: a checkpoint of the run, or 'auto' for the latest one in the work dir; where there is none, training starts
-            afresh and says so.
+        resume: a checkpoint of the run, or 'auto' for the latest whole one in the work dir; where there is none, training
+            starts afresh and says so.
 
     Raises:
         FileNotFoundError: the checkpoint is not there.
+        CheckpointError: there are checkpoints in the work dir, and none of them can be read.
     """
     if resume == 'auto':
-        resume = _latest_checkpoint(Path(cfg.work_dir))
-        if resume is None:
+        latest = latest_checkpoint(Path(cfg.work_dir))
+        if latest is None:
             print_log(f'Nothing to resume in {cfg.work_dir}: training starts from the beginning.', logger='current')
             cfg.resume = False
             return
+        resume = str(latest)
     cfg.resume = True
     cfg.load_from = require_checkpoint(resume)
-
-
-def _latest_checkpoint(work_dir: Path) -> str | None:
-    """Return what ``last_checkpoint`` names, also in a work dir that has been moved since."""
-    if not (work_dir / 'last_checkpoint').is_file():
-        return None
-    latest = Path(find_latest_checkpoint(str(work_dir)))
-    return str(latest if latest.is_file() else work_dir / latest.name)
 
 
 def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
@@ -170,11 +166,21 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
         require_checkpoint(cfg.load_from)
     install_safe_loading()
     join_cpu_processes(cfg)
+    _save_safely(cfg)
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(ConsistencyHook())
+    runner.register_hook(FiniteLossHook())
     if whole_checkpoint:
         runner.load_checkpoint = partial(runner.load_checkpoint, strict=True)
     return runner
+
+
+def _save_safely(cfg: Config) -> None:
+    """Put a `SafeCheckpointHook` in the place of a plain one, which mmengine adds where there is none."""
+    hooks = cfg.setdefault('default_hooks', {})
+    hook = hooks.setdefault('checkpoint', {'type': 'CheckpointHook'})
+    if hook and hook.get('type') == 'CheckpointHook':
+        hook['type'] = 'msvit.SafeCheckpointHook'
 
 
 @contextmanager

@@ -5,12 +5,15 @@ mmengine's own ``CheckpointLoader.register_scheme``, so ``--resume``, ``load_fro
 """
 
 import pickle
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dist import barrier, get_local_rank
+from mmengine.infer import BaseInferencer
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
@@ -63,7 +66,8 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
         map_location: as in :func:`torch.load`.
 
     Returns:
-        What the file holds, a dict; bare tensors by name become its ``state_dict``, beside an empty ``meta``.
+        What the file holds, a dict, without what mmengine would run; bare tensors by name become its ``state_dict``, beside an
+        empty ``meta``.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -76,7 +80,14 @@ def load_checkpoint_file(path: str | Path, map_location: Any = None) -> Any:
     if not isinstance(checkpoint, dict):
         raise CheckpointError(f'{path} holds a {type(checkpoint).__name__}, not the dict of a checkpoint.')
     bare = all(isinstance(value, torch.Tensor) for value in checkpoint.values())
-    return {'state_dict': checkpoint, 'meta': {}} if bare else checkpoint
+    return {'state_dict': checkpoint, 'meta': {}} if bare else _without_programs(checkpoint)
+
+
+def _without_programs(checkpoint: dict) -> dict:
+    """Forget the config that mmengine's ``Runner.resume`` would evaluate: a config is a program."""
+    if isinstance(checkpoint.get('meta'), dict):
+        checkpoint['meta'].pop('config', None)
+    return checkpoint
 
 
 def load_named_checkpoint(name: str, map_location: Any = None) -> Any:
@@ -102,8 +113,29 @@ def _load_refused_scheme(name: str, map_location: Any = None) -> None:
     raise ValueError(f'{name} is not supported here: download the checkpoint and give its path, or give its https:// address.')
 
 
+def _requiring_config(init_model: Callable) -> Callable:
+    """Wrap ``BaseInferencer._init_model``, which evaluates the config that a checkpoint carries where it is given none."""
+
+    @wraps(init_model)
+    def init_given_model(self: BaseInferencer, cfg: Any, weights: str | None, *args: Any, **kwargs: Any) -> Any:
+        if not cfg:
+            kind = type(self).__name__
+            raise CheckpointError(
+                f'{kind} got no config, and that in {weights} is a program of whoever wrote the file, which is not run: '
+                f'give a config that you trust, {kind}("CONFIG.py", weights={str(weights)!r}). Trainings leave theirs in the '
+                'work dir.'
+            )
+        return init_model(self, cfg, weights, *args, **kwargs)
+
+    init_given_model.requires_config = True
+    return init_given_model
+
+
 def install_safe_loading() -> None:
-    """Make every checkpoint that mmengine loads in this process go through :func:`load_checkpoint_file`."""
+    """Make every checkpoint that mmengine loads in this process go through :func:`load_checkpoint_file`, and its inferencers
+    refuse to take their config out of one."""
     CheckpointLoader.register_scheme('', load_checkpoint_file, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://', SCHEME), load_named_checkpoint, force=True)
     CheckpointLoader.register_scheme(_REFUSED_SCHEMES, _load_refused_scheme, force=True)
+    if not hasattr(BaseInferencer._init_model, 'requires_config'):
+        BaseInferencer._init_model = _requiring_config(BaseInferencer._init_model)

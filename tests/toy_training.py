@@ -16,7 +16,7 @@ from mmpretrain.visualization import UniversalVisualizer
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
 
-TOOLS = Path(__file__).resolve().parents[2] / 'tools'
+TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 
 CONFIG = """
 custom_hooks = [dict(type='msvit.IterationSeedHook')]

@@ -1,0 +1,51 @@
+"""The checkpoints of one run: written whole, and removed only when their successors are there."""
+
+from pathlib import Path
+
+from mmengine.fileio import LocalBackend, register_backend
+
+from ..checkpoints.whole_file import STUMPS, whole_file
+
+BACKEND = 'msvit_own_checkpoints'
+
+
+@register_backend(BACKEND)
+class OwnCheckpoints(LocalBackend):
+    """File backend of mmengine's ``CheckpointHook``, which removes before it writes, and whatever a checkpoint names.
+
+    Args:
+        folder: of the run's checkpoints. What does not lie directly in it is not there for `isfile`, so that it stays.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+        self._outdated: list[Path] = []
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Writes a file that a kill or a full disk leaves as it was."""
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as partial:
+            partial.write_bytes(obj)
+
+    def isfile(self, filepath: str | Path) -> bool:
+        """Whether it is a file of this run."""
+        return Path(filepath).parent.resolve() == self._folder.resolve() and super().isfile(filepath)
+
+    def isdir(self, filepath: str | Path) -> bool:
+        """No checkpoint of ours is a folder: none is removed."""
+        return False
+
+    def remove(self, filepath: str | Path) -> None:
+        """Notes a file for `remove_outdated`."""
+        self._outdated.append(Path(filepath))
+
+    def remove_outdated(self) -> None:
+        """Removes what was noted; called once the successors are written."""
+        while self._outdated:
+            self._outdated.pop().unlink(missing_ok=True)
+
+    def remove_stumps(self) -> None:
+        """Removes what killed runs left half-written."""
+        for stump in self._folder.glob(STUMPS):
+            stump.unlink(missing_ok=True)
