@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 from ..checkpoints.finite import not_finite
 from ..registry import HOOKS
 from .own_checkpoints import BACKEND
+from .run_lock import RunLock
 
 
 @HOOKS.register_module()
@@ -18,10 +19,17 @@ class SafeCheckpointHook(CheckpointHook):
 
     A checkpoint appears only when it is complete and on disk; an outdated or formerly best one is removed after its
     successor has been written, and only if it lies directly in the folder of this run, whatever a resumed checkpoint says.
-    Weights that are not finite are never saved. The command-line tools put it in the place of a plain ``CheckpointHook``.
+    Weights that are not finite are never saved, and another training in the same work dir is refused. The command-line tools
+    put it in the place of a plain ``CheckpointHook``.
     """
 
     def before_train(self, runner: Runner) -> None:
+        """Takes possession of the work dir.
+
+        Raises:
+            RuntimeError: another training is in it.
+        """
+        self._lock = RunLock(Path(runner.work_dir)) if is_main_process() else None
         folder = self._folder(runner)
         own = {'backend': BACKEND, 'folder': folder}
         self._safe = '://' not in folder and self.file_client_args is None and self.backend_args in (None, own)
@@ -46,6 +54,11 @@ class SafeCheckpointHook(CheckpointHook):
                 'tensors in all. They are not saved; with a smaller learning rate or clipped gradients '
                 '(optim_wrapper.clip_grad), --resume goes on from the last checkpoint'
             )
+
+    def after_train(self, runner: Runner) -> None:
+        super().after_train(runner)
+        if self._lock is not None:
+            self._lock.release()
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
         super()._save_checkpoint_with_step(runner, step, meta)
