@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError
+from ..checks import naming, to_mask
 from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
 from ..registry import build_part
@@ -35,11 +36,13 @@ class GatedBackbone(nn.Module, ABC):
             fine_mask: (B, Hc, Wc) bool, overrules the gate.
 
         Raises:
-            ValueError: the images are not (B, 3, H, W), or the mask does not fit them.
+            ValueError: the images are not (B, 3, H, W), or the mask does not fit them or holds more than 0 and 1.
+            TypeError: the images are whole numbers, or of another precision than the weights.
         """
         batch, shape = len(images), self.grid(images).region_shape
+        self._check_dtype(images)
         if fine_mask is not None:
-            fine_mask = torch.as_tensor(fine_mask, device=images.device).bool()
+            fine_mask = to_mask('fine_mask', fine_mask, images.device)
             if tuple(fine_mask.shape) != (batch, *shape):
                 raise ValueError(
                     f'fine_mask has shape {tuple(fine_mask.shape)}; {batch} images of {images.shape[-2]}x{images.shape[-1]} '
@@ -60,6 +63,15 @@ class GatedBackbone(nn.Module, ABC):
             )
         return TokenGrid(images.shape[-2], images.shape[-1], self.patch_size, self.coarse_patch_size)
 
+    def _check_dtype(self, images: Tensor) -> None:
+        weights = self.patch_embed.proj.weight.dtype
+        alike = images.dtype == weights or torch.is_autocast_enabled(images.device.type)
+        if not images.is_floating_point() or not alike:
+            raise TypeError(
+                f'images must be {weights} as the weights are, and normalised, got {images.dtype}: a data_preprocessor does '
+                'that, or images.to(...) and (images - mean) / std'
+            )
+
     def pop_gate_losses(self) -> dict[str, Tensor]:
         """Hand over what the last training forward pass left for the optimiser and the log, once.
 
@@ -72,6 +84,10 @@ class GatedBackbone(nn.Module, ABC):
         """
         losses, self._uncollected = self._uncollected or {}, None
         return losses
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes: not the losses that wait to be collected, which are those of this model's graph."""
+        return {**self.__dict__, '_uncollected': None}
 
     def init_weights(self) -> None:
         """Nothing: weights are drawn, or loaded from ``pretrained``, at construction. OpenMMLab's runner calls this."""
@@ -97,7 +113,8 @@ class GatedBackbone(nn.Module, ABC):
         self._kept_groups = ('gate.',) if isinstance(gate, dict) and gate.get('checkpoint') else ()
         self.gate = build_part(gate, 'Gate', coarse_patch_size=self.coarse_patch_size)
         native = TokenGrid(*self.patch_embed.img_size, self.patch_size, self.coarse_patch_size)
-        self.gate_loss = build_gate_loss(gate_loss, native.region_shape)
+        with naming('gate_loss'):
+            self.gate_loss = build_gate_loss(gate_loss, native.region_shape)
         self._uncollected: dict[str, Tensor] | None = None
         self._check_gate()
         self.register_load_state_dict_pre_hook(_refuse_another_gate)
@@ -133,6 +150,8 @@ class GatedBackbone(nn.Module, ABC):
                 'gate must be a msvit gate (BaseGate), its config, a checkpoint of one, or None, got '
                 f'{type(self.gate).__name__}'
             )
+        if self.gate_loss is not None and not isinstance(self.gate_loss, nn.Module):
+            raise TypeError(f'gate_loss must be a loss of msvit, its config, a list of those, or None, got {self.gate_loss!r}')
         if self.gate is not None and self.gate.coarse_patch_size != self.coarse_patch_size:
             theirs, ours = self.gate.coarse_patch_size, self.coarse_patch_size
             raise ValueError(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..checkpoints import load_swin
+from ..checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
 from ..linear import Linear
 from ..registry import MODELS
 from ..tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
@@ -83,9 +84,15 @@ class MSSwin(GatedBackbone):
         pretrained: bool | str | PathLike | None = None,
     ):
         super().__init__()
+        check_sides('img_size', img_size)
+        check_count('coarse_patch_size', coarse_patch_size, least=1)
+        check_flag('norm_outputs', norm_outputs)
+        check_flag('with_cp', with_cp)
+        check_pretrained(pretrained)
         swin = build_timm_swin(arch, img_size, drop_path_rate)
         stages = len(swin.layers)
-        self.layout, self.train_layout, self.out_type = layout, train_layout or layout, out_type
+        self.layout, self.train_layout = layout, layout if train_layout is None else train_layout
+        self.out_type = out_type
         self.patch_size, self.coarse_patch_size = swin.patch_embed.patch_size[0], coarse_patch_size
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
         self._check_options(stages, out_indices)
@@ -189,9 +196,9 @@ class MSSwin(GatedBackbone):
         """The entry stage, counted from 1, and a check that it fits the regions."""
         scales = [self.patch_size * 2**i for i in range(stages)]
         sizes = ', '.join(map(str, scales[1:]))
-        if entry_stage is not None and not 2 <= entry_stage <= stages:
+        if entry_stage is not None and (not is_count(entry_stage, 2) or entry_stage > stages):
             raise ValueError(
-                f'entry_stage must lie in [2, {stages}], got {entry_stage}: coarse regions are coarser than the first stage'
+                f'entry_stage must lie in [2, {stages}], got {entry_stage!r}: coarse regions are coarser than the first stage'
             )
         if self.coarse_patch_size not in scales[1:]:
             raise ValueError(
@@ -208,20 +215,21 @@ class MSSwin(GatedBackbone):
         return found
 
     def _check_options(self, stages: int, out_indices: Sequence[int]) -> None:
-        for name in (self.layout, self.train_layout):
-            if name == 'trimmed':
+        for name in ('layout', 'train_layout'):
+            layout = getattr(self, name)
+            if layout == 'trimmed':
                 raise ValueError(
-                    "layout 'trimmed' cuts to the longest sequence of a batch, which windows do not have: choose 'packed' or "
-                    "'masked'"
+                    f"{name}: layout 'trimmed' cuts to the longest sequence of a batch, which windows do not have: choose "
+                    "'packed' or 'masked'"
                 )
-            if name not in ('packed', 'masked'):
-                raise ValueError(f"unknown layout {name!r}: choose 'packed' or 'masked'")
+            if layout not in ('packed', 'masked'):
+                raise ValueError(f"{name}: unknown layout {layout!r}: choose 'packed' or 'masked'")
         if self.out_type not in ('featmap', 'avg_featmap'):
             raise ValueError(f"unknown out_type {self.out_type!r}: choose 'featmap' or 'avg_featmap'")
-        if self.out_type == 'featmap' and (not out_indices or any(not -stages <= index < stages for index in out_indices)):
-            raise ValueError(f'out_indices {tuple(out_indices)} must name some of the {stages} stages, counted from 0')
-        if not -1 <= self.frozen_stages <= stages:
-            raise ValueError(f'frozen_stages must lie in [-1, {stages}], got {self.frozen_stages}')
+        if self.out_type == 'featmap' and not is_indices(out_indices, stages):
+            raise ValueError(f'out_indices {out_indices!r} must name some of the {stages} stages, counted from 0')
+        if not is_count(self.frozen_stages, -1) or self.frozen_stages > stages:
+            raise ValueError(f'frozen_stages must lie in [-1, {stages}], got {self.frozen_stages!r}')
 
 
 class _Decided(NamedTuple):

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..checkpoints import load_vit, resize_pos_embed
+from ..checks import check_flag, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import add_drop_path, announced_index
 from ..registry import MODELS
 from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches, position_table
@@ -84,10 +85,13 @@ class MSViT(GatedBackbone):
         pretrained: bool | str | PathLike | None = None,
     ):
         super().__init__()
+        check_sides('img_size', img_size)
+        check_flag('with_cp', with_cp)
+        check_pretrained(pretrained)
         self._graphs: BlockGraphs | None = None
         vit = build_timm_vit(arch, img_size)
         depth = len(vit.blocks)
-        self.layout, self.train_layout = layout, train_layout or layout
+        self.layout, self.train_layout = layout, layout if train_layout is None else train_layout
         self.out_type, self.pos_embed_mode = out_type, pos_embed_mode
         self.patch_size, self.coarse_patch_size = vit.patch_embed.patch_size[0], coarse_patch_size
         self.embed_dim, self.num_prefix_tokens = vit.embed_dim, vit.num_prefix_tokens
@@ -254,23 +258,26 @@ class MSViT(GatedBackbone):
         depth, image = len(vit.blocks), vit.patch_embed.img_size
         if any(side % self.patch_size for side in image):
             raise ValueError(f'img_size {image} is no multiple of the patch size {self.patch_size}')
-        if self.coarse_patch_size <= self.patch_size or self.coarse_patch_size % self.patch_size:
+        larger = is_count(self.coarse_patch_size, self.patch_size + 1)
+        if not larger or self.coarse_patch_size % self.patch_size:
             raise ValueError(
-                f'coarse_patch_size {self.coarse_patch_size} must be a larger multiple of the patch size {self.patch_size}, '
+                f'coarse_patch_size {self.coarse_patch_size!r} must be a larger multiple of the patch size {self.patch_size}, '
                 f'for instance {2 * self.patch_size}'
             )
-        for name in {self.layout, self.train_layout} - set(INDEX_TYPES):
-            raise ValueError(f'unknown layout {name!r}: choose one of {", ".join(map(repr, INDEX_TYPES))}')
+        for name in ('layout', 'train_layout'):
+            if getattr(self, name) not in tuple(INDEX_TYPES):
+                choices = ', '.join(map(repr, INDEX_TYPES))
+                raise ValueError(f'{name}: unknown layout {getattr(self, name)!r}: choose one of {choices}')
         if self.out_type not in ('cls_token', 'featmap', 'tokens'):
             raise ValueError(f"unknown out_type {self.out_type!r}: choose 'cls_token', 'featmap' or 'tokens'")
         if self.out_type == 'cls_token' and vit.cls_token is None:
             raise ValueError("out_type='cls_token' needs a ViT with a class token: this one has none, use 'featmap'")
         if self.pos_embed_mode not in ('bilinear', 'bicubic'):
             raise ValueError(f"unknown pos_embed_mode {self.pos_embed_mode!r}: choose 'bilinear' or 'bicubic'")
-        if not out_indices or any(not -depth <= index < depth for index in out_indices):
-            raise ValueError(f'out_indices {tuple(out_indices)} must name some of the {depth} blocks')
-        if not -1 <= self.frozen_stages <= depth:
-            raise ValueError(f'frozen_stages must lie in [-1, {depth}], got {self.frozen_stages}')
+        if not is_indices(out_indices, depth):
+            raise ValueError(f'out_indices {out_indices!r} must name some of the {depth} blocks')
+        if not is_count(self.frozen_stages, -1) or self.frozen_stages > depth:
+            raise ValueError(f'frozen_stages must lie in [-1, {depth}], got {self.frozen_stages!r}')
 
 
 def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..gates import LEARNED_KINDS, LearnedGate, Normalization, renormalize_gate
 from ..registry import MODELS
 from .errors import CheckpointError
+from .finite import check_weights
 from .io import read_checkpoint, read_metadata, save_weights
 
 SETTINGS = ('threshold', 'budget', 'temperature')  # of a LearnedGate: not in its weights, so in a file's metadata
@@ -95,6 +96,7 @@ def load_gate(
     for name, value in settings.items():
         setattr(gate, name, value)
     gate.check_settings()
+    check_weights(found.tensors, gate.state_dict(), label)
     gate.load_state_dict(found.tensors)
     change = ''
     if host and host != trained:

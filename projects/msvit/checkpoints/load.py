@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..losses.priors import resize_prior_logit
 from .errors import CheckpointError
+from .finite import check_weights
 from .io import read_checkpoint
 from .keys import detect_origin, split_backbone, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
 from .resize import Grid, fit_positions
@@ -299,6 +300,7 @@ def _assign(
         lines = [f'{report.source} ({report.origin} layout) does not fit {type(model).__name__}:', *report.problems()]
         raise CheckpointError('\n'.join(lines))
     fitting = {name: state[name] for name, value in target.items() if name in state and state[name].shape == value.shape}
+    check_weights(fitting, target, report.source)
     model.load_state_dict(fitting, strict=False)  # copies into the model's precision
     report.loaded = list(fitting)
     print_log(str(report), logger='current', level=logging.INFO if report.complete else logging.WARNING)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..checks import is_count
+
 Gate = TypeVar('Gate', bound='BaseGate')
 
 
@@ -41,8 +43,8 @@ class BaseGate(nn.Module, ABC):
 
     def __init__(self, coarse_patch_size: int = 32):
         super().__init__()
-        if coarse_patch_size < 1:
-            raise ValueError(f'coarse_patch_size must be at least 1 pixel, got {coarse_patch_size}')
+        if not is_count(coarse_patch_size, 1):
+            raise ValueError(f'coarse_patch_size must be at least 1 pixel, got {coarse_patch_size!r}')
         self.coarse_patch_size = coarse_patch_size
         self.frozen = False
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_count, check_flag, check_not_negative, is_count
 from ..registry import MODELS
 from ..tokens import shrink
 from .learned import LearnedGate
@@ -52,10 +53,10 @@ class ContextGate(LearnedGate):
             raise ValueError(
                 f'ContextGate needs regions of at least {_SIDE} pixels, got coarse_patch_size={coarse_patch_size}'
             )
-        if width < 4 or width % 4:
-            raise ValueError(f'width must be a positive multiple of 4, got {width}')
-        if depth < 0:
-            raise ValueError(f'depth must not be negative, got {depth}')
+        if not is_count(width, 4) or width % 4:
+            raise ValueError(f'width must be a positive multiple of 4, got {width!r}')
+        check_not_negative('depth', depth)
+        check_count('depth', depth)
         widths = (in_channels, width // 4, width // 2, width)
         self.stem = nn.ModuleList(_Conv(before, after, stride=2) for before, after in zip(widths, widths[1:], strict=False))
         self.context = nn.ModuleList(_Conv(width, width) for _ in range(depth))
@@ -65,6 +66,7 @@ class ContextGate(LearnedGate):
         # the weights do not tell it, and a checkpoint must
         self.register_buffer('region_size', torch.tensor(coarse_patch_size))
         self._quiet_last_layer(init_p_fine)
+        check_flag('frozen', frozen)
         if frozen:
             self.freeze()
 

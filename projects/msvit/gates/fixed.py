@@ -7,14 +7,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..checks import check_closed_share, check_count, to_mask
 from ..registry import MODELS
 from .base import BaseGate, GateOutput
-
-
-def check_fine_share(fine_share: float) -> None:
-    """Raise ValueError unless the share of fine regions lies in [0, 1]."""
-    if not 0 <= fine_share <= 1:
-        raise ValueError(f'fine_share must lie in [0, 1], got {fine_share}')
 
 
 class FixedShareGate(BaseGate):
@@ -30,7 +25,7 @@ class FixedShareGate(BaseGate):
 
     def __init__(self, coarse_patch_size: int = 32, fine_share: float = 0.5):
         super().__init__(coarse_patch_size)
-        check_fine_share(fine_share)
+        check_closed_share('fine_share', fine_share)
         self.fine_share = fine_share
 
     @abstractmethod
@@ -79,6 +74,7 @@ class RandomGate(FixedShareGate):
 
     def __init__(self, coarse_patch_size: int = 32, fine_share: float = 0.5, seed: int = 0):
         super().__init__(coarse_patch_size, fine_share)
+        check_count('seed', seed)
         self.seed = seed
 
     def priority(self, images: Tensor) -> Tensor:
@@ -108,7 +104,7 @@ class MaskGate(BaseGate):
 
     def __init__(self, mask: Sequence[Sequence[bool]] | Tensor, coarse_patch_size: int = 32):
         super().__init__(coarse_patch_size)
-        mask = torch.as_tensor(mask).bool()
+        mask = to_mask('mask', mask)
         if mask.dim() != 2:
             raise ValueError(f'mask must be two-dimensional, (Hc, Wc); got shape {tuple(mask.shape)}')
         self.register_buffer('mask', mask, persistent=False)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_closed_share, check_count, check_positive, check_share
 from .base import BaseGate, GateOutput
-from .fixed import check_fine_share
 from .sampling import check_budget, limit_fine_regions, sample_relaxed_bernoulli
 
 
@@ -44,8 +44,8 @@ class LearnedGate(BaseGate):
         budget: int | float | None,
     ):
         super().__init__(coarse_patch_size)
-        if not 0 < init_p_fine < 1:
-            raise ValueError(f'init_p_fine must lie in (0, 1), got {init_p_fine}')
+        check_count('in_channels', in_channels, least=1)
+        check_share('init_p_fine', init_p_fine)
         self.in_channels = in_channels
         self.temperature = temperature
         self.threshold = threshold
@@ -80,6 +80,8 @@ class LearnedGate(BaseGate):
         Raises:
             ValueError: they are not the tensors of such a gate, or not those of regions of that size.
         """
+        if coarse_patch_size is not None:
+            check_count('coarse_patch_size', coarse_patch_size, least=1)
         try:
             arguments = cls._read_arguments(tensors, coarse_patch_size)
             with torch.device('meta'):
@@ -118,7 +120,8 @@ class LearnedGate(BaseGate):
             The threshold, unchanged.
 
         Raises:
-            ValueError: the share is out of range, or the threshold is 0 or 1, which no shift reaches.
+            ValueError: the share is out of range, or the threshold is 0 or 1, which no shift reaches, or the images
+                hold NaN.
         """
         self.calibrate_logits(self.logits(images), fine_share)
         return self.threshold
@@ -126,7 +129,9 @@ class LearnedGate(BaseGate):
     @torch.no_grad()
     def calibrate_logits(self, logits: Tensor, fine_share: float) -> None:
         """`calibrate` from log-odds of any shape that are at hand already."""
-        check_fine_share(fine_share)
+        check_closed_share('fine_share', fine_share)
+        if not torch.isfinite(logits).all():
+            raise ValueError('the images give log-odds that are not finite: they hold NaN, or the gate does')
         if not 0 < self.threshold < 1:
             raise ValueError(f'calibrate needs a threshold in (0, 1), the gate has {self.threshold}')
         values = logits.flatten().double().sort().values
@@ -138,10 +143,8 @@ class LearnedGate(BaseGate):
 
     def check_settings(self) -> None:
         """Raise ValueError if a setting that may change at any time is out of its range."""
-        if not self.temperature > 0:
-            raise ValueError(f'temperature must be positive, got {self.temperature}')
-        if not 0 <= self.threshold <= 1:
-            raise ValueError(f'threshold must lie in [0, 1], got {self.threshold}')
+        check_positive('temperature', self.temperature)
+        check_closed_share('threshold', self.threshold)
         check_budget(self.budget)
 
     def _quiet_last_layer(self, init_p_fine: float) -> None:

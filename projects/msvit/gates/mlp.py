@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_flag, is_count
 from ..linear import Linear
 from ..registry import MODELS
 from ..tokens import patchify
@@ -44,6 +45,8 @@ class MLPGate(LearnedGate):
         frozen: bool = False,
     ):
         super().__init__(coarse_patch_size, in_channels, temperature, init_p_fine, threshold, budget)
+        if not isinstance(hidden_dims, Sequence) or not all(is_count(width, 1) for width in hidden_dims):
+            raise ValueError(f'hidden_dims must be positive widths, got {hidden_dims!r}')
         dims = [in_channels * coarse_patch_size**2, *hidden_dims]
         layers: list[nn.Module] = []
         for width_in, width_out in zip(dims, dims[1:], strict=False):
@@ -54,6 +57,7 @@ class MLPGate(LearnedGate):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')
                 nn.init.zeros_(layer.bias)
         self._quiet_last_layer(init_p_fine)
+        check_flag('frozen', frozen)
         if frozen:
             self.freeze()
 

@@ -1,16 +1,19 @@
 """A gate that follows the image without any training."""
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
+from numbers import Real
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_closed_share, naming
 from ..registry import MODELS, build_part
 from .base import GateOutput
-from .fixed import FixedShareGate, check_fine_share
+from .fixed import FixedShareGate
 
 
 def detail(images: Tensor) -> Tensor:
@@ -65,7 +68,12 @@ class SaliencyGate(FixedShareGate):
         super().__init__(coarse_patch_size, fine_share)
         if isinstance(saliency, str) and saliency not in _MAPS:
             raise ValueError(f'unknown saliency {saliency!r}: choose {", ".join(map(repr, _MAPS))}, or give a module')
-        self.saliency = _MAPS[saliency] if isinstance(saliency, str) else build_part(saliency, 'Gate')
+        with naming('saliency'):
+            self.saliency = _MAPS[saliency] if isinstance(saliency, str) else build_part(saliency, 'Gate')
+        if not callable(self.saliency):
+            raise ValueError(f'saliency must be the name of a map, a module, its config or a function, got {saliency!r}')
+        if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, Real) or math.isnan(threshold)):
+            raise ValueError(f'threshold must be a number or None, got {threshold!r}')
         self.threshold = threshold
 
     def priority(self, images: Tensor) -> Tensor:
@@ -99,7 +107,7 @@ class SaliencyGate(FixedShareGate):
         Raises:
             ValueError: the share is out of range.
         """
-        check_fine_share(fine_share)
+        check_closed_share('fine_share', fine_share)
         values = self.priority(images).flatten().sort().values
         coarse = round((1 - fine_share) * len(values))
         self.threshold = values[coarse - 1].item() if coarse else -torch.inf

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from ..checks import is_count
+
 
 def sample_relaxed_bernoulli(logits: Tensor, temperature: float) -> Tensor:
     """Draw from the binary concrete distribution, sigmoid((logits + logistic noise) / temperature) (equation 11).
@@ -22,7 +24,7 @@ def check_budget(budget: int | float | None) -> None:
     """Raise ValueError unless the budget is a number of regions (int >= 0), a share of them (float in [0, 1]), or None."""
     if budget is None or (isinstance(budget, float) and 0 <= budget <= 1):
         return
-    if not isinstance(budget, int) or budget < 0:
+    if not is_count(budget):
         raise ValueError(f'budget must be a number of regions (int >= 0) or a share of them (float in [0, 1]), got {budget!r}')
 
 

@@ -2,11 +2,11 @@
 
 from torch import Tensor
 
+from ..checks import check_choice, check_positive, check_share
 from ..registry import MODELS
 from .base import GateLoss
 from .batch_shaping import cramer_von_mises, relaxed_bernoulli_cdf
 from .beta import beta_cdf
-from .checks import check_choice, check_positive, check_share
 
 PRIORS = ('relaxed_bernoulli', 'beta')
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from .checks import check_not_negative
+from ..checks import check_flag, check_not_negative
 from .joined_batch import join_ranks
 
 
@@ -21,6 +21,7 @@ class GateLoss(nn.Module, ABC):
     def __init__(self, weight: float = 1.0, gather: bool = False):
         super().__init__()
         check_not_negative('weight', weight)
+        check_flag('gather', gather)
         self.weight = weight
         self.gather = gather
         self._warned = False

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .checks import check_positive, check_share
+from ..checks import check_positive, check_share
 
 # Gate values are clipped here before a prior's CDF is taken; means where float32 would round them to 0 or 1.
 CLIP = 1e-3

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_count, check_positive, check_share, is_count
 from ..registry import MODELS
 from .base import GateLoss
 from .batch_shaping import batch_shaping_loss
-from .checks import check_count, check_positive, check_share
 from .memory import ValueMemory
 from .priors import fit_prior_logit, initial_prior_mean
 
@@ -54,8 +54,8 @@ class GBaSLoss(GateLoss):
         memory: int = 0,
     ):
         super().__init__(weight, gather)
-        if not isinstance(grid, Sequence) or len(grid) != 2 or not all(isinstance(side, int) and side > 0 for side in grid):
-            raise ValueError(f'grid must be (Hc, Wc), the regions of a training image, got {grid}')
+        if not isinstance(grid, Sequence) or len(grid) != 2 or not all(is_count(side, 1) for side in grid):
+            raise ValueError(f'grid must be (Hc, Wc), the regions of a training image, got {grid!r}')
         check_share('target', target)
         check_positive('temperature', temperature)
         check_positive('hyperprior_variance', hyperprior_variance)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .checks import check_choice
+from ..checks import check_choice
 
 INITS = ('uniform', 'centre')
 _logger = logging.getLogger(__name__)

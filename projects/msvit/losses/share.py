@@ -6,9 +6,9 @@ under a name of its own: `L0Loss`, the plain expected-L0 penalty, which knows no
 
 from torch import Tensor
 
+from ..checks import check_choice, check_share
 from ..registry import MODELS
 from .base import GateLoss
-from .checks import check_choice, check_share
 
 FORMS = ('squared', 'absolute')
 
