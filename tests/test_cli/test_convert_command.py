@@ -31,7 +31,7 @@ def convert(*arguments) -> int:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch) -> None:
     """Leave out what takes most of the time here: laying out the text of configs, and calibrating on many images."""
-    monkeypatch.setattr('msvit.engine.teach_gate_hook._CALIBRATION_BATCHES', 3)
+    monkeypatch.setattr('msvit.engine.teach_gate_hook._CALIBRATION_IMAGES', 6)
     monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
 
 

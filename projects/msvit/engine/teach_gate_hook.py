@@ -115,15 +115,14 @@ class TeachGateHook(Hook):
     @torch.no_grad()
     def _logits_as_at_test(self, gate: LearnedGate, runner: Runner) -> Tensor:
         """Log-odds of training images as validation would see them: their crops have other shares of fine regions."""
-        loader = deepcopy(runner.cfg.train_dataloader)
-        if runner.cfg.get('val_dataloader'):
-            as_at_test = deepcopy(runner.cfg.val_dataloader)
-            if 'pipeline' in as_at_test.dataset and 'pipeline' in loader.dataset:
-                loader.dataset.pipeline = as_at_test.dataset.pipeline
-                loader = dict(as_at_test, sampler=loader.sampler, dataset=loader.dataset)
+        loader, validation = deepcopy(runner.cfg.train_dataloader), deepcopy(runner.cfg.get('val_dataloader'))
+        as_at_test = bool(validation) and 'pipeline' in validation.dataset and 'pipeline' in loader.dataset
+        if as_at_test:
+            loader.dataset.pipeline = validation.dataset.pipeline
+            loader = dict(validation, sampler=loader.sampler, dataset=loader.dataset)
         host, logits, images = _host(runner), [], 0
         for batch in runner.build_dataloader(loader, seed=runner.seed):
-            inputs = host.data_preprocessor(batch, training=False)['inputs']
+            inputs = host.data_preprocessor(batch, training=not as_at_test)['inputs']
             logits.append(gate.logits(pad_to_multiple(inputs, gate.coarse_patch_size)).flatten().cpu())
             images += len(inputs)
             if images >= _CALIBRATION_IMAGES:  # the samplers of training may never end
