@@ -1,6 +1,8 @@
 """Mixed twin of seg_t16_480x352_camvid_cpu.py: the same recipe, from two thirds of it on with tokens of 16 and 32 pixels.
 
 python tools/train.py configs/msseg_t16_480x352_camvid_cpu.py
+
+Reached 65.4 mIoU (65.1 and 65.8, two seeds) at 437 tokens and 3.32 GMACs: see docs/accuracy.md for the settings.
 """
 
 _base_ = ['./seg_t16_480x352_camvid_cpu.py', './_base_/gates/taught_by_labels.py']

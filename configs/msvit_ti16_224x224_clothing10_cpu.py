@@ -1,6 +1,8 @@
 """Mixed twin of vit_ti16_224x224_clothing10_cpu.py: the same recipe, from two thirds of it on with tokens of 16 and 32 pixels.
 
 python tools/train.py configs/msvit_ti16_224x224_clothing10_cpu.py
+
+Reached 90.0 % top-1 (one seed) at 120 tokens, 0.59x of the MACs: see docs/accuracy.md.
 """
 
 _base_ = ['./vit_ti16_224x224_clothing10_cpu.py', './_base_/gates/taught_by_dense.py']
