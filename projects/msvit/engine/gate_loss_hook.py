@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..losses import TeachingLoss
 from ..registry import HOOKS
+from .host import host_of
 
 
 @HOOKS.register_module()
@@ -25,7 +25,7 @@ class GateLossHook(Hook):
     priority = 'HIGH'
 
     def before_train(self, runner: Runner) -> None:
-        host = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        host = host_of(runner)
         backbones = find_gated(host)
         if not backbones or getattr(host.parse_losses, 'collects_gate_losses', False):
             return

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import BaseTTAModel, is_model_wrapper
+from mmengine.model import BaseTTAModel
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..analysis.scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel, resize
 from ..registry import HOOKS
+from .host import host_of
 
 
 @HOOKS.register_module()
@@ -49,7 +50,7 @@ class ScaleMapHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Find the backbone, and say so where there is nothing to draw."""
-        host = _host(runner)
+        host = host_of(runner)
         self._backbone = next((module for module in host.modules() if hasattr(module, 'decide')), None)
         if self._backbone is None:
             runner.logger.warning('ScaleMapHook draws nothing: the model has no mixed-scale backbone.')
@@ -80,7 +81,7 @@ class ScaleMapHook(Hook):
             # One image at a time, as slices: the batch may be lists or a tensor.
             one = {key: values[i : i + 1] for key, values in data_batch.items()}
             name = f'{self._drawn:02}_{Path(sample.metainfo.get("img_path") or "image").stem}'
-            picture = self._draw(_host(runner), one, sample, runner.visualizer.dataset_meta or {})
+            picture = self._draw(host_of(runner), one, sample, runner.visualizer.dataset_meta or {})
             file = Path(runner.log_dir) / self.out_dir / occasion / f'{name}.png'
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(file)
@@ -107,10 +108,6 @@ class ScaleMapHook(Hook):
                 labels = resize(_to_labels(sample.get(key).data), image.shape[:2])
                 pictures[title] = draw_segmentation(image, labels, dataset_meta['palette'])
         return panel(list(pictures.values()), list(pictures))
-
-
-def _host(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def _iteration(runner: Runner) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -18,6 +17,7 @@ from ..classifiers.distillation import class_distillation
 from ..necks import ReplicateTokens, UnfoldTokens
 from ..registry import HOOKS
 from .gate_loss_hook import find_gated
+from .host import host_of
 
 
 @HOOKS.register_module()
@@ -42,7 +42,7 @@ class SelfDistillationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Make the teacher, and take over the host's loss."""
-        host = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        host = host_of(runner)
         host.loss = partial(_loss, host, dense_twin(host, self.checkpoint))
 
 

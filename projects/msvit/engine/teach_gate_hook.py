@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, all_reduce_params
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
@@ -18,6 +17,7 @@ from ..registry import HOOKS, build_part
 from ..teachers import GateTeacher
 from ..tokens import pad_to_multiple
 from .gate_loss_hook import find_gated
+from .host import host_of
 
 _CALIBRATION_IMAGES = 160
 
@@ -79,7 +79,7 @@ class TeachGateHook(Hook):
                 self._teach(gate, runner)
 
     def _gates(self, runner: Runner) -> list[nn.Module]:
-        return [backbone.gate for backbone in find_gated(_host(runner)) if backbone.gate is not None]
+        return [backbone.gate for backbone in find_gated(host_of(runner)) if backbone.gate is not None]
 
     def _teach(self, gate: LearnedGate, runner: Runner) -> None:
         parameters = list(gate.requires_grad_().parameters())
@@ -120,7 +120,7 @@ class TeachGateHook(Hook):
         if as_at_test:
             loader.dataset.pipeline = validation.dataset.pipeline
             loader = dict(validation, sampler=loader.sampler, dataset=loader.dataset)
-        host, logits, images = _host(runner), [], 0
+        host, logits, images = host_of(runner), [], 0
         for batch in runner.build_dataloader(loader, seed=runner.seed):
             inputs = host.data_preprocessor(batch, training=not as_at_test)['inputs']
             logits.append(gate.logits(pad_to_multiple(inputs, gate.coarse_patch_size)).flatten().cpu())
@@ -132,7 +132,7 @@ class TeachGateHook(Hook):
     @torch.no_grad()
     def _batches(self, gate: LearnedGate, runner: Runner) -> Iterator[tuple[Tensor, Tensor]]:
         """Endless images, padded to whole regions, and what the teacher says of them; the run's own data stay in order."""
-        host = _host(runner)
+        host = host_of(runner)
         loader = runner.build_dataloader(deepcopy(runner.cfg.train_dataloader), seed=runner.seed)
         while True:
             for batch in loader:
@@ -146,7 +146,3 @@ class TeachGateHook(Hook):
 def _range(targets: Tensor) -> tuple[float, float]:
     known = targets[~targets.isnan()]
     return (known.min().item(), known.max().item()) if len(known) else (torch.inf, -torch.inf)
-
-
-def _host(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
