@@ -5,6 +5,7 @@ from .consistency_hook import ConsistencyHook
 from .finite_loss_hook import FiniteLossHook
 from .gate_loss_hook import GateLossHook
 from .gate_warmup_hook import GateWarmupHook
+from .oracle_hook import OracleHook
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .scale_map_hook import ScaleMapHook
 from .seed_hook import IterationSeedHook
@@ -19,6 +20,7 @@ __all__ = [
     'GateLossHook',
     'GateWarmupHook',
     'IterationSeedHook',
+    'OracleHook',
     'SafeCheckpointHook',
     'ScaleMapHook',
     'SelfDistillationHook',

@@ -114,12 +114,13 @@ class TeachGateHook(Hook):
 
     @torch.no_grad()
     def _logits_as_at_test(self, gate: LearnedGate, runner: Runner) -> Tensor:
-        """Log-odds of training images as validation would see them: their crops have other shares of fine regions."""
-        loader, validation = deepcopy(runner.cfg.train_dataloader), deepcopy(runner.cfg.get('val_dataloader'))
-        as_at_test = bool(validation) and 'pipeline' in validation.dataset and 'pipeline' in loader.dataset
+        """Log-odds of training images as validation or test would see them: their crops have other shares of fine regions."""
+        loader = deepcopy(runner.cfg.train_dataloader)
+        tested = deepcopy(runner.cfg.get('val_dataloader') or runner.cfg.get('test_dataloader'))
+        as_at_test = bool(tested) and 'pipeline' in tested.dataset and 'pipeline' in loader.dataset
         if as_at_test:
-            loader.dataset.pipeline = validation.dataset.pipeline
-            loader = dict(validation, sampler=loader.sampler, dataset=loader.dataset)
+            loader.dataset.pipeline = tested.dataset.pipeline
+            loader = dict(tested, sampler=loader.sampler, dataset=loader.dataset)
         host, logits, images = host_of(runner), [], 0
         for batch in runner.build_dataloader(loader, seed=runner.seed):
             inputs = host.data_preprocessor(batch, training=not as_at_test)['inputs']
