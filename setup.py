@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 README = HERE / 'README.md'
+DOCS = ['mkdocs-material', 'mkdocstrings-python']
 
 setup(
     name='msvit',
@@ -63,7 +64,8 @@ setup(
         ],
         # Beside onedl; mmcv must then be built with its operators: see the Makefile.
         'det': ['onedl-mmdetection>=3.5.1'],
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff'],
+        'docs': DOCS,
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', *DOCS],
     },
     entry_points={'console_scripts': ['msvit = msvit.cli:main']},
     zip_safe=False,
