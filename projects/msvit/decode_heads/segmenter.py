@@ -70,7 +70,7 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
         tokens = F.normalize(self.patch_proj(tokens), dim=-1)
         classes = F.normalize(self.classes_proj(classes), dim=-1)
         cells = index.cell_tokens(self.mask_norm(_score(tokens, classes, index)))
-        return cells.transpose(1, 2).reshape(len(cells), self.num_classes, *index.grid.fine_shape)
+        return cells.transpose(1, 2).reshape(cells.shape[0], self.num_classes, *index.grid.fine_shape)
 
 
 class _GeluLayer(nn.Sequential):
@@ -101,7 +101,7 @@ def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
 
 def _score(tokens: Tensor, classes: Tensor, index: TokenIndex) -> Tensor:
     """Cosine of each token with the class embeddings of its image, in the layout of the tokens."""
-    if index.segments is None:
+    if index.segments is None or index.batch_size == 1:
         return tokens @ classes.transpose(1, 2)
     lengths = [length - index.num_prefix for length in index.segments.lengths]
     if len(set(lengths)) == 1:  # one product instead of one for each image

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_count, check_flag, check_not_negative, is_count
+from ..exporting import full_precision
 from ..registry import MODELS
 from ..tokens import shrink
 from .learned import LearnedGate
@@ -75,7 +76,7 @@ class ContextGate(LearnedGate):
         return self.head
 
     def logits(self, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, enabled=False):
+        with full_precision(images.device.type):
             height, width = self.region_shape(images)
             x = _reduce(images.to(self.head.weight.dtype), height * _SIDE, width * _SIDE) - self.centre[:, None, None]
             for layer in self.stem:

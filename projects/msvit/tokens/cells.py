@@ -1,10 +1,11 @@
 """The cells of hierarchical transformers: their order in memory, and taking rows of them."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from ..exporting import cached_map, is_exporting
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def take_rows(table: Tensor, index: Tensor) -> Tensor:
     Returns:
         (n, C).
     """
-    if torch.is_grad_enabled() and table.requires_grad:
+    if torch.is_grad_enabled() and table.requires_grad and not is_exporting():
         return _TakeRows.apply(table, index)
     return table.index_select(0, index)
 
@@ -79,8 +80,7 @@ class _TakeRows(torch.autograd.Function):
         return grad.new_zeros(ctx.shape).index_copy_(0, *ctx.saved_tensors, grad), None
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _family(cells: CellGrid, device: torch.device) -> tuple[Tensor, Tensor]:
     """The four cells (numbered row by row) of each merged one in its order, (N_merged, 4), and which of them exist."""
     merged = cells.merged
@@ -91,8 +91,7 @@ def _family(cells: CellGrid, device: torch.device) -> tuple[Tensor, Tensor]:
     return y * cells.width + x, (y < cells.height) & (x < cells.width)
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _order(cells: CellGrid, device: torch.device) -> Tensor:
     if cells.mergings == 0:
         return torch.arange(cells.num_cells, device=device)
@@ -100,14 +99,12 @@ def _order(cells: CellGrid, device: torch.device) -> Tensor:
     return family[exists]
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _place(cells: CellGrid, device: torch.device) -> Tensor:
     return torch.argsort(_order(cells, device))
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _children(cells: CellGrid, device: torch.device) -> Tensor | None:
     _, exists = _family(cells, device)
     if exists.all():
@@ -116,8 +113,7 @@ def _children(cells: CellGrid, device: torch.device) -> Tensor | None:
     return places.where(exists, cells.num_cells)
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _paths(cells: CellGrid, levels: int, device: torch.device) -> Tensor:
     if levels == 0:
         return torch.arange(cells.num_cells, device=device)

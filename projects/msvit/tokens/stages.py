@@ -1,11 +1,12 @@
 """Where the cells of a batch lie in memory at each stage of a hierarchical transformer."""
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..exporting import cached_map
 from .cells import CellGrid, take_rows
 from .grid import TokenGrid
 from .index import Segments
@@ -118,8 +119,7 @@ class CellRows:
         return weight.where(read, 1.0)
 
 
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)
+@cached_map(maxsize=64)
 def _dense_windows(grid: WindowGrid, batch: int, max_rows: int | None, device: torch.device) -> list[Windows]:
     rows = CellRows(grid.cells, batch, device=device).row_of_place
     present = torch.ones(batch, grid.cells.num_cells, dtype=torch.bool, device=device)

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..exporting import cached_map
 from .cells import CellGrid
 
 # Added to the scores of pairs that only a cyclic shift brought into one window, as all Swins do.
@@ -201,8 +202,7 @@ def find_windows(grid: WindowGrid, present: Tensor, row_of_place: Tensor) -> Win
     )
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _slots(grid: WindowGrid, device: torch.device) -> Tensor:
     cells, (high, wide) = grid.cells, grid.window
     rows, columns = (
@@ -223,8 +223,7 @@ def _shifted(length: int, window: int, shift: int, device: torch.device) -> Tens
     return ((position + shift) % length).where(position < length, length)
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _patterns(grid: WindowGrid, device: torch.device) -> tuple[Tensor, Tensor]:
     # Only the last window along a shifted axis holds cells from both ends: its last ``shift`` positions are another part.
     counts = [-(-length // side) for length, side in zip((grid.cells.height, grid.cells.width), grid.window, strict=True)]
