@@ -3,6 +3,8 @@
 To add a moment, patch what runs then, as `killed_while` does.
 """
 
+import builtins
+import io
 import shutil
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.fileio import LocalBackend
-from mmengine.runner import Runner
+from mmengine.runner import Runner, ValLoop
 
 from msvit.checkpoints.whole_file import whole_file
 from msvit.engine.launch import set_resume
@@ -77,6 +79,62 @@ def test_the_best_stays_until_a_better_one_is_written(toy_config, tmp_path, run_
     assert all(any(name.startswith('iter_') for name in names) for _, names in present[1:])
     left = sorted(path.name for path in work_dir.glob('*.p*') if path.is_file() and path.suffix != '.py')
     assert len(left) == 2 and left[0].startswith('best_mIoU_iter_') and left[1] == 'iter_6.pth'
+
+
+def test_the_record_of_the_last_checkpoint_is_replaced_whole(toy_config, tmp_path, run_tool, monkeypatch):
+    """Every write to it, in place or beside it, ends after 2 characters."""
+    work_dir = tmp_path / 'w'
+    run_tool('train.py', toy_config, '--work-dir', work_dir, '--no-validate', options=('train_cfg.max_iters=3',))
+    record = work_dir / 'last_checkpoint'
+    before = record.read_text()
+    assert Path(before) == work_dir / 'iter_3.pth'
+    open_file = builtins.open
+
+    def open_and_kill(path, mode='r', *args, **kwargs):
+        if 'w' not in mode or not Path(path).name.startswith('last_checkpoint'):
+            return open_file(path, mode, *args, **kwargs)
+        with open_file(path, mode) as file:
+            file.write('/t')
+        raise Killed
+
+    monkeypatch.setattr(builtins, 'open', open_and_kill)
+    monkeypatch.setattr(io, 'open', open_and_kill)  # what pathlib calls
+    with pytest.raises(Killed):
+        run_tool('train.py', toy_config, '--work-dir', work_dir, '--resume', '--no-validate')
+    monkeypatch.undo()
+    assert record.read_text() == before
+    assert not list(work_dir.glob('*.partial'))
+
+
+@pytest.mark.parametrize('loop', ['by iteration', 'by epoch'])
+def test_a_validation_that_a_kill_prevents_is_made_up_for(toy_config, tmp_path, run_tool, monkeypatch, loop):
+    """The last one: without it there would be no best checkpoint."""
+    work_dir, validations = tmp_path / 'w', []
+    validate = ValLoop.run
+    options = ['default_hooks.checkpoint.interval=1', 'train_cfg.max_iters=3']
+    if loop == 'by epoch':
+        options = ['default_hooks.checkpoint.by_epoch=True', 'train_dataloader.sampler.type=msvit.ResumableEpochSampler']
+        options += ['train_cfg._delete_=True', 'train_cfg.type=EpochBasedTrainLoop', 'train_cfg.max_epochs=1']
+        options += ['default_hooks.checkpoint.interval=1', 'param_scheduler=[]']
+
+    def killed(self):
+        raise Killed
+
+    def counted(self):
+        validations.append(self.runner.iter)
+        return validate(self)
+
+    monkeypatch.setattr(ValLoop, 'run', killed)
+    with pytest.raises(Killed):
+        run_tool('train.py', toy_config, '--work-dir', work_dir, options=tuple(options))
+    monkeypatch.setattr(ValLoop, 'run', counted)
+    for _ in range(2):  # the second time there is nothing to make up for
+        run_tool('train.py', toy_config, '--work-dir', work_dir, '--resume', options=tuple(options))
+        assert validations == [3]
+    (best,) = work_dir.glob('best_mIoU_*.pth')
+    last = (work_dir / 'last_checkpoint').read_text()
+    best, last = (torch.load(path, weights_only=False)['state_dict'] for path in (best, last))
+    assert all(torch.equal(best[name], last[name]) for name in last)
 
 
 @pytest.mark.parametrize('record', ['iter_8.pth', '', None], ids=['names it', 'empty', 'absent'])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-STUMPS = '*.[0-9]*.partial'
+_STUMPS = '*.[0-9]*.partial'
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         path: of the file; its folder is there.
 
     Yields:
-        Where to write it. A kill meanwhile leaves this stump, which matches `STUMPS`, and the older file as it was.
+        Where to write it. A kill meanwhile leaves a stump for `remove_stumps`, and the older file as it was.
     """
     partial = path.with_name(f'{path.name}.{os.getpid()}.partial')
     try:
@@ -27,6 +27,12 @@ def whole_file(path: Path) -> Iterator[Path]:
             _flush(path.parent, os.O_RDONLY)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_stumps(folder: Path) -> None:
+    """Remove what kills left half-written in a folder that no other process writes to."""
+    for stump in folder.glob(_STUMPS):
+        stump.unlink(missing_ok=True)
 
 
 def _flush(path: Path, mode: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from ..checkpoints.whole_file import STUMPS, whole_file
+from ..checkpoints.whole_file import whole_file
 
 BACKEND = 'msvit_own_checkpoints'
 
@@ -44,8 +44,3 @@ class OwnCheckpoints(LocalBackend):
         """Removes what was noted; called once the successors are written."""
         while self._outdated:
             self._outdated.pop().unlink(missing_ok=True)
-
-    def remove_stumps(self) -> None:
-        """Removes what killed runs left half-written."""
-        for stump in self._folder.glob(STUMPS):
-            stump.unlink(missing_ok=True)

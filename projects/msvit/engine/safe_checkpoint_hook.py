@@ -8,7 +8,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from ..checkpoints.finite import not_finite
+from ..checkpoints.whole_file import remove_stumps, whole_file
 from ..registry import HOOKS
+from .lost_validation import note_validation, validation_was_lost
 from .own_checkpoints import BACKEND
 from .run_lock import RunLock
 
@@ -19,6 +21,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     A checkpoint appears only when it is complete and on disk; an outdated or formerly best one is removed after its
     successor has been written, and only if it lies directly in the folder of this run, whatever a resumed checkpoint says.
+    Where a kill came between a checkpoint and its validation, the resumed run begins with that: it may have been the best.
     Weights that are not finite are never saved, and another training in the same work dir is refused. The command-line tools
     put it in the place of a plain ``CheckpointHook``.
     """
@@ -39,7 +42,16 @@ class SafeCheckpointHook(CheckpointHook):
         super().before_train(runner)
         self._tidy()
         if self._safe and is_main_process():
-            self.file_backend.remove_stumps()
+            for place in {folder, runner.work_dir}:
+                remove_stumps(Path(place))
+        if self.save_best and validation_was_lost(runner):
+            # without it mmengine would not save again after a new best, and the next resume would not know of it
+            self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
+            runner.val_loop.run()
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, Any]) -> None:
+        note_validation(runner)
+        super().after_val_epoch(runner, metrics)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Looks at the weights, those that an ``EMAHook`` keeps too.
@@ -61,8 +73,39 @@ class SafeCheckpointHook(CheckpointHook):
             self._lock.release()
 
     def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict[str, Any]) -> None:
-        super()._save_checkpoint_with_step(runner, step, meta)
+        """mmengine's, except that ``last_checkpoint`` is replaced whole, not written in place."""
+        if not self._safe:
+            super()._save_checkpoint_with_step(runner, step, meta)
+            return
+        self._outdate(runner, step)
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = str(Path(self.out_dir) / name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        if is_main_process():
+            with whole_file(Path(runner.work_dir) / 'last_checkpoint') as partial:
+                partial.write_text(self.last_ckpt, encoding='utf-8')
         self._tidy()
+
+    def _outdate(self, runner: Runner, step: int) -> None:
+        """Count a new checkpoint, and note the one that is then too many: `_tidy` removes it."""
+        if self.max_keep_ckpts <= 0 or step in self.keep_ckpt_ids:
+            return
+        if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
+            outdated = Path(self.out_dir) / self.filename_tmpl.format(self.keep_ckpt_ids.popleft())
+            if is_main_process() and self.file_backend.isfile(outdated):
+                self.file_backend.remove(outdated)
+        self.keep_ckpt_ids.append(step)
+        runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict[str, Any]) -> None:
         super()._save_best_checkpoint(runner, metrics)
