@@ -15,7 +15,9 @@ crop_size = (64, 96)
 data_preprocessor = dict(size=crop_size)
 model = dict(
     data_preprocessor=data_preprocessor,
-    backbone=dict(arch=dict(_delete_=True, embed_dim=192, depth=1, num_heads=1, patch_size=16), img_size=crop_size, pretrained=None),
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dim=192, depth=1, num_heads=1, patch_size=16), img_size=crop_size, pretrained=None
+    ),
 )
 train_pipeline = _base_.train_pipeline
 train_pipeline[3].scale = (96, 64)
