@@ -7,6 +7,24 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 README = HERE / 'README.md'
+# What the configs and data sets need beside OpenMMLab.
+TRAINING = [
+    'torchvision',
+    'scipy',  # the Beta distribution of a gate loss
+    'tensorboard',  # a back end of the configs' visualizer
+    'tqdm',
+    'filelock',
+    'scikit-learn',  # the digits of DigitScenes
+    'scikit-image',  # its photographs
+]
+# What the msvit command draws and prints with.
+ANALYSIS = [
+    'matplotlib',
+    'jinja2',  # the HTML report
+    'rich',
+    'tqdm',
+    'shtab',  # shell completion
+]
 DOCS = ['mkdocs-material', 'mkdocstrings-python']
 
 setup(
@@ -32,26 +50,22 @@ setup(
     package_dir={'': 'projects'},
     packages=find_packages('projects', include=['msvit', 'msvit.*']),
     package_data={'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2']},
+    # The core: backbones, gates and losses in plain PyTorch.
     install_requires=[
         'torch>=2.6',  # weights_only loading with a list of allowed classes
-        'torchvision',
         'timm>=1.0.20',  # Block.forward takes attn_mask
         'safetensors',
         'numpy',
-        'scipy',  # the Beta distribution of a gate loss
-        'matplotlib',
-        'jinja2',  # the HTML report
-        'rich',
-        'tqdm',
-        'filelock',
-        'shtab',  # shell completion
-        'tensorboard',  # a back end of the configs' visualizer
-        'scikit-learn',  # the digits of DigitScenes
-        'scikit-image',  # its photographs
     ],
     # The two lines of OpenMMLab share their import names: choose one.
     extras_require={
-        'onedl': ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmsegmentation>=1.4.2', 'onedl-mmpretrain>=1.3.6'],
+        'onedl': [
+            'onedl-mmengine>=0.10.12',
+            'onedl-mmcv>=2.3.6',
+            'onedl-mmsegmentation>=1.4.2',
+            'onedl-mmpretrain>=1.3.6',
+            *TRAINING,
+        ],
         # mmsegmentation 1.2.2 refuses mmcv 2.2, needs numpy 1, and imports ftfy and regex without declaring them.
         'openmmlab': [
             'mmengine>=0.10.5',
@@ -61,11 +75,13 @@ setup(
             'numpy<2',
             'ftfy',
             'regex',
+            *TRAINING,
         ],
         # Beside onedl; mmcv must then be built with its operators: see the Makefile.
         'det': ['onedl-mmdetection>=3.5.1'],
+        'analysis': ANALYSIS,
         'docs': DOCS,
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', *DOCS],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', *ANALYSIS, *DOCS],
     },
     entry_points={'console_scripts': ['msvit = msvit.cli:main']},
     zip_safe=False,

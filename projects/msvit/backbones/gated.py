@@ -11,7 +11,7 @@ from ..checkpoints import CheckpointError
 from ..checks import naming, to_mask
 from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
-from ..registry import build_part
+from ..parts import build_part
 from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
 from .trace import record
 

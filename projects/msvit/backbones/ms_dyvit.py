@@ -10,12 +10,10 @@ from torch import Tensor, nn
 
 from ..gates.sampling import sample_relaxed_bernoulli
 from ..linear import adopt_linears
-from ..registry import MODELS
 from ..tokens import MixedTokens, TokenIndex
 from .pruning import PruningDeiT, best_tokens
 
 
-@MODELS.register_module()
 class MSDyViT(PruningDeiT):
     """`DynamicViT <https://arxiv.org/abs/2106.02034>`_ on mixed-scale tokens (section E.2).
 

@@ -9,12 +9,10 @@ from torch import Tensor, nn
 
 from ..attention import attend, class_attention
 from ..drop_path import announced_index
-from ..registry import MODELS
 from ..tokens import MixedTokens, TokenIndex
 from .pruning import PruningDeiT, best_tokens
 
 
-@MODELS.register_module()
 class MSEViT(PruningDeiT):
     """`EViT <https://arxiv.org/abs/2202.07800>`_ on mixed-scale tokens (section E.2): the inattentive ones are dropped.
 

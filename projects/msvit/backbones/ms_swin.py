@@ -11,14 +11,12 @@ from torch.utils.checkpoint import checkpoint
 from ..checkpoints import load_swin
 from ..checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
 from ..linear import Linear
-from ..registry import MODELS
 from ..tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
 from ..tokens.stages import Stages
 from .gated import GatedBackbone
 from .timm_swin import build_timm_swin, merge_patches, run_block, windows_of
 
 
-@MODELS.register_module()
 class MSSwin(GatedBackbone):
     """A timm Swin Transformer in which coarse regions skip the early stages (section E.3).
 

@@ -15,10 +15,10 @@ from urllib.parse import urlparse
 import numpy as np
 import safetensors.torch
 import torch
-from mmengine.logging import print_log
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..logs import log
 from .errors import CheckpointError
 from .packaged import SCHEME, packaged_file
 from .whole_file import whole_file
@@ -180,7 +180,7 @@ def _download(url: str) -> Path:
     file = Path(torch.hub.get_dir()) / 'checkpoints' / name
     if not file.is_file():
         file.parent.mkdir(parents=True, exist_ok=True)
-        print_log(f'Downloading {url} to {file}', logger='current')
+        log(f'Downloading {url} to {file}')
         try:
             torch.hub.download_url_to_file(url, str(file))
         except (URLError, OSError) as error:
@@ -243,7 +243,7 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
     for name in CONTAINERS:
         tensors = _tensors(content.get(name))
         if tensors:
-            print_log(f'{file}: weights taken from its entry {name!r}', logger='current')
+            log(f'{file}: weights taken from its entry {name!r}')
             return tensors
     tensors = _tensors(content)
     if not tensors:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import timm
 import torch
-from mmengine.logging import print_log
 from timm.layers import resample_patch_embed
 from torch import Tensor, nn
 
+from ..logs import log
 from ..losses.priors import resize_prior_logit
 from .errors import CheckpointError
 from .finite import check_weights
@@ -303,5 +303,5 @@ def _assign(
     check_weights(fitting, target, report.source)
     model.load_state_dict(fitting, strict=False)  # copies into the model's precision
     report.loaded = list(fitting)
-    print_log(str(report), logger='current', level=logging.INFO if report.complete else logging.WARNING)
+    log(str(report), logging.INFO if report.complete else logging.WARNING)
     return report

@@ -7,13 +7,11 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from ..registry import MODELS
 from ..tokens import MixedTokens
 from .distillation import TOKEN_LOSSES, class_distillation, token_distillation
 from .teacher import FrozenTeacher, check_host
 
 
-@MODELS.register_module()
 class DistilledClassifier(ImageClassifier):
     """mmpretrain's ``ImageClassifier``, trained as DynamicViT trains: near a frozen dense teacher, in the class
     probabilities and in the features of the tokens that are left at the end.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+from ..compat import require_openmmlab
 from ..version import __version__
 
 # What each module of `msvit.cli.commands` shows. It is imported when asked for: with torch and OpenMMLab that takes seconds.
@@ -47,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_completion(argv[1:])
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')  # nothing here needs it
     warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
+    require_openmmlab()
     module = _module(args.command)
     from ..engine.launch import short_errors  # not before a command is asked for
 

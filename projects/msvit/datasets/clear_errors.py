@@ -9,8 +9,6 @@ import mmengine.fileio as fileio
 import torch
 from mmseg.datasets import BaseSegDataset
 
-from msvit.registry import DATASETS
-
 from .caching import keep_loaded
 from .loading import loading_like_commands
 from .verify import VERIFY_COMMAND, broken_reason, unusable_labels_reason, wrong_labels_reason
@@ -146,6 +144,5 @@ class ClearErrors:
         )
 
 
-@DATASETS.register_module()
 class SegDataset(ClearErrors, BaseSegDataset):
     """mmseg's ``BaseSegDataset`` with clear errors, for your own data: give ``metainfo=dict(classes=..., palette=...)``."""

@@ -8,12 +8,10 @@ from mmengine.dataset import BaseDataset
 
 from msvit.analysis.read_image import read_rgb
 from msvit.analysis.samples import shrunk
-from msvit.registry import DATASETS
 
 IGNORED = 255
 
 
-@DATASETS.register_module()
 class UnlabelledImages(BaseDataset):
     """Image files of any kind, as arrays for the steps of a pipeline that follow loading.
 

@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from ..attention import attend
 from ..drop_path import ImageDropPath, announced_index
 from ..linear import Linear, adopt_linears, linear, linear_gelu
-from ..registry import MODELS
 from ..tokens import MixedTokens, TokenIndex
 
 
-@MODELS.register_module()
 class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
     """mmseg's ``SegmenterMaskTransformerHead``, with the same parameters, on the unreplicated tokens.
 

@@ -1,4 +1,9 @@
 """What plugs into mmengine's runner."""
+# ruff: noqa: E402
+
+from ..compat import require_openmmlab
+
+require_openmmlab()
 
 from .autocast import CPUAutocastOptimWrapper
 from .consistency_hook import ConsistencyHook

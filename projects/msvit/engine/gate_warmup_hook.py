@@ -4,11 +4,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
-from ..registry import HOOKS
 from .gate_loss_hook import find_gated
 
 
-@HOOKS.register_module()
 class GateWarmupHook(Hook):
     """Raise the learning rate of the gate and of its loss's priors slowly, under any schedule (section C.3).
 

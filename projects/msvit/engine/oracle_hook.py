@@ -10,14 +10,13 @@ from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from ..checks import check_closed_share
-from ..registry import HOOKS, build_part
+from ..parts import build_part
 from ..teachers import GateTeacher
 from ..tokens import pad_to_multiple
 from .gate_loss_hook import find_gated
 from .host import host_of
 
 
-@HOOKS.register_module()
 class OracleHook(Hook):
     """Choose the regions of every image as a teacher says who sees its labels, in training and at test.
 

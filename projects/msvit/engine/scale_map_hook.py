@@ -15,11 +15,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ..analysis.scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel, resize
-from ..registry import HOOKS
 from .host import host_of
 
 
-@HOOKS.register_module()
 class ScaleMapHook(Hook):
     """Draw image, scale map, prediction and ground truth of the first images of every validation and test.
 

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ..gates import LearnedGate
 from ..losses import teaching_loss
-from ..registry import HOOKS, build_part
+from ..parts import build_part
 from ..teachers import GateTeacher
 from ..tokens import pad_to_multiple
 from .gate_loss_hook import find_gated
@@ -22,7 +22,6 @@ from .host import host_of
 _CALIBRATION_IMAGES = 160
 
 
-@HOOKS.register_module()
 class TeachGateHook(Hook):
     """Teach the gates of mixed-scale backbones first and alone, once, within a training run.
 

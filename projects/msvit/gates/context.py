@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ..checks import check_count, check_flag, check_not_negative, is_count
 from ..exporting import full_precision
-from ..registry import MODELS
 from ..tokens import shrink
 from .learned import LearnedGate
 
@@ -16,7 +15,6 @@ from .learned import LearnedGate
 _SIDE = 8
 
 
-@MODELS.register_module()
 class ContextGate(LearnedGate):
     """Decide by a few convolutions on the reduced image: a region's own pixels and what lies around it.
 

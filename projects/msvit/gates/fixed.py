@@ -8,7 +8,6 @@ from torch import Tensor
 
 from ..checks import check_closed_share, check_count, to_mask
 from ..exporting import cached_map
-from ..registry import MODELS
 from .base import BaseGate, GateOutput
 
 
@@ -39,7 +38,6 @@ class FixedShareGate(BaseGate):
         return GateOutput(fine_mask.float(), fine_mask)
 
 
-@MODELS.register_module()
 class RadialGate(FixedShareGate):
     """Fine around the centre, coarse towards the border (section G.1's fixed gate); arguments as in `FixedShareGate`."""
 
@@ -50,7 +48,6 @@ class RadialGate(FixedShareGate):
         return -(y[:, None] ** 2 + x**2).expand(images.shape[0], height, width)
 
 
-@MODELS.register_module()
 class UniformGate(FixedShareGate):
     """Fine regions spread evenly over the image; arguments as in `FixedShareGate`."""
 
@@ -62,7 +59,6 @@ class UniformGate(FixedShareGate):
         return ((y + x) % 1).expand(images.shape[0], height, width)
 
 
-@MODELS.register_module()
 class RandomGate(FixedShareGate):
     """Random fine regions: drawn anew for each image in training, one fixed draw per grid at test.
 
@@ -89,7 +85,6 @@ def _draw(seed: int, height: int, width: int, device: torch.device) -> Tensor:
     return torch.rand(height, width, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
-@MODELS.register_module()
 class MaskGate(BaseGate):
     """One given mask for every image.
 

@@ -10,12 +10,10 @@ from torch import Tensor, nn
 from ..checks import check_flag, is_count
 from ..exporting import full_precision
 from ..linear import Linear
-from ..registry import MODELS
 from ..tokens import patchify
 from .learned import LearnedGate
 
 
-@MODELS.register_module()
 class MLPGate(LearnedGate):
     """Decide each region from its own pixels, by an MLP shared by all regions (section 2.2, equations 11-12).
 

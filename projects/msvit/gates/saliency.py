@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..checks import check_closed_share, naming
 from ..exporting import cached_map
-from ..registry import MODELS, build_part
+from ..parts import build_part
 from .base import GateOutput
 from .fixed import FixedShareGate
 
@@ -39,7 +39,6 @@ def _sobel(device: torch.device, dtype: torch.dtype) -> Tensor:
 _MAPS: dict[str, Callable[[Tensor], Tensor]] = {'detail': detail, 'edges': edges}
 
 
-@MODELS.register_module()
 class SaliencyGate(FixedShareGate):
     """Fine where a map of the image is highest: mixed scales for any pretrained ViT, without training.
 

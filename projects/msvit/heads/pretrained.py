@@ -11,7 +11,6 @@ from mmpretrain.models.heads import DeiTClsHead, VisionTransformerClsHead
 from torch import Tensor
 
 from ..checkpoints import load_classifier
-from ..registry import MODELS
 
 
 class _Pretrained:
@@ -38,12 +37,10 @@ class _Pretrained:
             load_classifier(self, self.pretrained, arch=self.arch)
 
 
-@MODELS.register_module()
 class PretrainedClsHead(_Pretrained, VisionTransformerClsHead):
     """mmpretrain's ``VisionTransformerClsHead`` with pretrained weights."""
 
 
-@MODELS.register_module()
 class PretrainedDeiTClsHead(_Pretrained, DeiTClsHead):
     """mmpretrain's ``DeiTClsHead``, the mean of a classifier for each of two tokens, with pretrained weights.
 

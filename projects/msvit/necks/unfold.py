@@ -5,12 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..registry import MODELS
 from ..tokens import MixedTokens
 from .replicate import ReplicateTokens
 
 
-@MODELS.register_module()
 class UnfoldTokens(ReplicateTokens):
     """`ReplicateTokens` with a linear map for each place within a region, added to what a coarse token's cell gets.
 

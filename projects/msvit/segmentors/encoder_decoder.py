@@ -12,15 +12,12 @@ from mmseg.models.utils import resize
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-from ..registry import MODELS
-
 # Enlarged together: few enough to stay near the caches, enough to pay for the comparison after each group. A multiple of 16.
 CLASSES_AT_ONCE = 16
 
 Window = tuple[slice, slice]  # rows, columns
 
 
-@MODELS.register_module()
 class RaggedEncoderDecoder(EncoderDecoder):
     """mmseg's ``EncoderDecoder``, the same predictions in less time and memory.
 

@@ -6,11 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..registry import MODELS
 from .base import GateTeacher
 
 
-@MODELS.register_module()
 class LabelTeacher(GateTeacher):
     """Fine as far as a region mixes classes: min(1, share of the minority classes / ``full_share``).
 
