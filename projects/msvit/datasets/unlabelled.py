@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from msvit.analysis.read_image import read_rgb
-from msvit.analysis.samples import shrunk
+from msvit.images import read_rgb, shrunk
 
 IGNORED = 255
 

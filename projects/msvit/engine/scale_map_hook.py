@@ -14,7 +14,8 @@ from mmengine.visualization import LocalVisBackend
 from PIL import Image
 from torch import Tensor, nn
 
-from ..analysis.scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel, resize
+from ..images import resize
+from ..scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel
 from .host import host_of
 
 

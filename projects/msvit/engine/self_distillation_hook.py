@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..backbones.trace import untraced
 from ..checkpoints import CheckpointError, read_checkpoint
-from ..classifiers.distillation import class_distillation
+from ..hosts.distillation import class_distillation
 from ..necks import ReplicateTokens, UnfoldTokens
 from .gate_loss_hook import find_gated
 from .host import host_of

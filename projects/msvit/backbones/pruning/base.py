@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .ms_deit import MSDeiT
+from ..ms_deit import MSDeiT
 
 
 class PruningDeiT(MSDeiT):

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..checkpoints import load_swin
-from ..checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
-from ..linear import Linear
-from ..tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
-from ..tokens.stages import Stages
-from .gated import GatedBackbone
+from ...checkpoints import load_swin
+from ...checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ...linear import Linear
+from ...tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
+from ..gated import GatedBackbone
+from .stages import Stages
 from .timm_swin import build_timm_swin, merge_patches, run_block, windows_of
 
 

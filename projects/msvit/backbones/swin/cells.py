@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..exporting import cached_map, is_exporting
+from ...exporting import cached_map, is_exporting
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from timm.layers import PatchEmbed
 from timm.models.swin_transformer import PatchMerging, SwinTransformer, SwinTransformerBlock
 from torch import Tensor, nn
 
-from ..attention.windows import pair_bias_table, window_attention
-from ..drop_path import ImageDropPath, add_drop_path, announced_index
-from ..linear import adopt_linears
-from ..tokens.cells import CellGrid, take_rows
-from ..tokens.stages import CellRows
-from ..tokens.windows import Windows
-from .timm_arch import build_timm
+from ...drop_path import ImageDropPath, add_drop_path, announced_index
+from ...linear import adopt_linears
+from ..timm_arch import build_timm
+from .attention import pair_bias_table, window_attention
+from .cells import CellGrid, take_rows
+from .stages import CellRows
+from .windows import Windows
 
 # Arguments of timm's SwinTransformer that the backbone decides, or that would not do the same on mixed-scale tokens.
 _OWN_OPTIONS = {

@@ -8,10 +8,10 @@ import torch
 from timm.layers import trunc_normal_
 from torch import Tensor, nn
 
-from ..gates.sampling import sample_relaxed_bernoulli
-from ..linear import adopt_linears
-from ..tokens import MixedTokens, TokenIndex
-from .pruning import PruningDeiT, best_tokens
+from ...gates.sampling import sample_relaxed_bernoulli
+from ...linear import adopt_linears
+from ...tokens import MixedTokens, TokenIndex
+from .base import PruningDeiT, best_tokens
 
 
 class MSDyViT(PruningDeiT):

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw, ImageFont
 
+from .images import resize
+
 MIN_SIDE, MAX_SIDE = 512, 768  # pixels: what is comfortable to look at
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 BAND = 256  # rows
@@ -146,14 +148,6 @@ def fit_to_display(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     shrink = min(1, MAX_SIDE / max(height, width))
     return enlarge(image) if shrink == 1 else resize(image, (max(1, round(shrink * height)), max(1, round(shrink * width))))
-
-
-def resize(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A (H, W, 3) uint8 picture smoothly, or (H, W) uint8 labels by the nearest pixel, at another (height, width)."""
-    if picture.shape[:2] == tuple(shape):
-        return picture
-    method = Image.Resampling.BICUBIC if picture.ndim == 3 else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(picture).resize(tuple(shape)[::-1], method))
 
 
 def _check_image(image: np.ndarray) -> None:

@@ -4,9 +4,9 @@ import torch
 from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
 
-from ..tokens.cells import take_rows
-from ..tokens.windows import Windows
-from .weighted import weighted_attention
+from ...attention.weighted import weighted_attention
+from .cells import take_rows
+from .windows import Windows
 
 
 def window_attention(

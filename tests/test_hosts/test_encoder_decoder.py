@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from msvit.backbones import TokenTrace
-from msvit.segmentors import RaggedEncoderDecoder
-from msvit.segmentors.encoder_decoder import _class_groups, grouped_argmax
+from msvit.hosts import RaggedEncoderDecoder
+from msvit.hosts.encoder_decoder import _class_groups, grouped_argmax
 
 pytestmark = pytest.mark.filterwarnings('ignore:When align_corners=True:UserWarning')
 

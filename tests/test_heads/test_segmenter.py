@@ -6,8 +6,8 @@ from mmengine.structures import PixelData
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from mmseg.structures import SegDataSample
 
-from msvit.decode_heads import MixedScaleSegmenterHead
 from msvit.drop_path import ImageDropPath
+from msvit.heads import MixedScaleSegmenterHead
 from msvit.necks import ReplicateTokens
 from msvit.registry import MODELS
 

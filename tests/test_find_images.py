@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from msvit.analysis.find_images import find_images
+from msvit.images import find_images
 
 
 @pytest.fixture

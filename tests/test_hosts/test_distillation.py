@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from msvit.backbones import MSViT
-from msvit.classifiers.distillation import class_distillation, token_distillation
+from msvit.hosts.distillation import class_distillation, token_distillation
 from msvit.registry import MODELS
 
 IMAGES, SIZE = 3, (40, 56)  # 3 x 4 regions, 5 x 7 cells: the last row and column of regions have fewer cells

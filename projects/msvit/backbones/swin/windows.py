@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..exporting import cached_map
+from ...exporting import cached_map
 from .cells import CellGrid
 
 # Added to the scores of pairs that only a cyclic shift brought into one window, as all Swins do.

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..exporting import cached_map
+from ...exporting import cached_map
+from ...tokens.grid import TokenGrid
+from ...tokens.index import Segments
 from .cells import CellGrid, take_rows
-from .grid import TokenGrid
-from .index import Segments
 from .windows import WindowGrid, Windows, find_windows
 
 # Maps of dense grids that many cells use are cached; larger ones would fill the memory.

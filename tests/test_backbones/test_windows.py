@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from timm.models.swin_transformer import SwinTransformerBlock, window_partition
 
+from msvit.backbones.swin.cells import CellGrid, take_rows
+from msvit.backbones.swin.stages import CellRows, Stages
+from msvit.backbones.swin.windows import WindowGrid, running_windows
 from msvit.tokens import TokenGrid
-from msvit.tokens.cells import CellGrid, take_rows
-from msvit.tokens.stages import CellRows, Stages
-from msvit.tokens.windows import WindowGrid, running_windows
 
 SHAPES = [(8, 8), (4, 12), (5, 7), (13, 6), (1, 3), (1, 1)]
 shapes = pytest.mark.parametrize('shape', SHAPES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from msvit.analysis.read_image import read_rgb
+from msvit.images import read_rgb
 
 GRADIENT = np.arange(0, 240, 2, dtype=np.uint8).reshape(10, 12)
 

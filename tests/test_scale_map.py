@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from msvit.analysis.scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel, resize
+from msvit.images import resize
+from msvit.scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel
 
 
 @pytest.fixture

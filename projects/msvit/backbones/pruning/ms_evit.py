@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..attention import attend, class_attention
-from ..drop_path import announced_index
-from ..tokens import MixedTokens, TokenIndex
-from .pruning import PruningDeiT, best_tokens
+from ...attention import attend, class_attention
+from ...drop_path import announced_index
+from ...tokens import MixedTokens, TokenIndex
+from .base import PruningDeiT, best_tokens
 
 
 class MSEViT(PruningDeiT):
