@@ -77,6 +77,8 @@ setup(
             'regex',
             *TRAINING,
         ],
+        # `msvit export`, which wants torch 2.7; `msvit.runtime` needs numpy and onnxruntime alone.
+        'onnx': ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.4'],
         # Beside onedl; mmcv must then be built with its operators: see the Makefile.
         'det': ['onedl-mmdetection>=3.5.1'],
         'analysis': ANALYSIS,

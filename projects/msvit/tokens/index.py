@@ -357,7 +357,8 @@ class PackedIndex(TokenIndex):
         return images.index_select(0, self._rows // self.active.shape[1]).unsqueeze(0)
 
     def select_shared(self, table: Tensor) -> Tensor:
-        return table.index_select(0, self._rows % table.shape[0]).unsqueeze(0)
+        rows = self._rows if self.batch_size == 1 else self._rows % table.shape[0]
+        return table.index_select(0, rows).unsqueeze(0)
 
     def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
         if self.num_prefix == 0:
