@@ -24,7 +24,7 @@ PARTS = {
         out_indices=(0, 1),
     ),
     MLPGate: dict(coarse_patch_size=4, hidden_dims=(4,)),
-    ContextGate: dict(coarse_patch_size=8, width=4, depth=1),
+    ContextGate: dict(coarse_patch_size=8, width=8, depth=1),
     MaskGate: dict(mask=[[0, 1]]),
     RadialGate: {},
     RandomGate: {},

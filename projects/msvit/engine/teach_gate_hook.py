@@ -50,7 +50,7 @@ class TeachGateHook(Hook):
         fine_share: float,
         begin: int = 0,
         by_epoch: bool = False,
-        iters: int = 1500,
+        iters: int = 3000,
         lr: float = 2e-3,
     ):
         if not 0 < fine_share < 1:
