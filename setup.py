@@ -30,12 +30,15 @@ setup(
     python_requires='>=3.10',
     package_dir={'': 'projects'},
     packages=find_packages('projects', include=['msvit', 'msvit.*']),
-    package_data={'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2']},
+    package_data={
+        'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2', 'page/static/*']
+    },
     install_requires=[
         'torch>=2.6',  # weights_only loading with a list of allowed classes
         'torchvision',
         'timm>=1.0.20',  # Block.forward takes attn_mask
         'safetensors',
+        'huggingface_hub',  # from_pretrained, save_pretrained, push_to_hub
         'numpy',
         'scipy',  # the Beta distribution of a gate loss
         'matplotlib',
@@ -63,6 +66,8 @@ setup(
         ],
         # `msvit export`, which wants torch 2.7; `msvit.runtime` needs numpy and onnxruntime alone.
         'onnx': ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.4'],
+        # The tests of the page in a browser.
+        'web': ['playwright'],
         # Beside onedl; mmcv must then be built with its operators: see the Makefile.
         'det': ['onedl-mmdetection>=3.5.1'],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff'],
