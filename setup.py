@@ -55,7 +55,7 @@ setup(
         *(f'msvit.{folder.replace("/", ".")}' for folder in CONFIG_FOLDERS),
     ],
     package_data={
-        'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2'],
+        'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2', 'page/static/*'],
         'msvit.configs': ['metafile.yml'],
     },
     # The core: backbones, gates and losses in plain PyTorch.
@@ -63,6 +63,7 @@ setup(
         'torch>=2.6',  # weights_only loading with a list of allowed classes
         'timm>=1.0.20',  # Block.forward takes attn_mask
         'safetensors',
+        'huggingface_hub',  # from_pretrained, save_pretrained, push_to_hub
         'numpy',
     ],
     # The two lines of OpenMMLab share their import names: choose one.
@@ -87,6 +88,8 @@ setup(
         ],
         # `msvit export`, which wants torch 2.7; `msvit.runtime` needs numpy and onnxruntime alone.
         'onnx': ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.4'],
+        # The tests of the page in a browser.
+        'web': ['playwright'],
         # Beside onedl; mmcv must then be built with its operators: see the Makefile.
         'det': ['onedl-mmdetection>=3.5.1'],
         'analysis': ANALYSIS,

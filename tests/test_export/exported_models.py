@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from filelock import FileLock
 from mmengine.config import Config
 from torch import nn
 
@@ -49,5 +50,8 @@ def noisy_image(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def export(model: AnalysedModel, path: Path, **options) -> Exported:
-    write_onnx(model, describe_model(model, **options), path)
+    """Write a model's file, unless another process of the tests has done so."""
+    with FileLock(f'{path}.lock'):
+        if not path.exists():
+            write_onnx(model, describe_model(model, **options), path)
     return Exported(model, path, OnnxModel(path, threads=1))

@@ -18,6 +18,7 @@ from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches
 from ..tokens.index import INDEX_TYPES
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
+from .hub import SharedModel
 from .timm_vit import build_timm_vit
 
 # Parameters that a plain ViT lacks.
@@ -26,7 +27,7 @@ _BEYOND_VIT = ('gate.', 'gate_loss.', 'score_predictor.')
 OutType = Literal['cls_token', 'featmap', 'tokens']
 
 
-class MSViT(GatedBackbone):
+class MSViT(GatedBackbone, SharedModel):
     """A timm Vision Transformer whose tokens have two scales, chosen for each region of the image by a gate.
 
     The parameters carry timm's names, beside them stand ``gate`` and ``gate_loss``. With every region fine this is the
