@@ -5,7 +5,6 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from msvit.analysis.macs import backbone_macs
 from msvit.analysis.model import AnalysedModel, all_fine
 from msvit.analysis.peers import (
     Features,
@@ -132,13 +131,13 @@ def test_peers_cost_what_is_wanted(model, share):
     dense, plain, pruning, images = weights.vit(), weights.plain(), weights.pruning(), torch.randn(1, 3, 64, 64)
     grid = dense.grid(images)
     counts = torch.tensor([grid.num_fine])
-    wanted = share * backbone_macs(dense, grid, counts).total.item()
+    wanted = share * dense.macs(grid, counts).total.item()
     rates = {name: net.keep_rate for name, net in pruning.items()}
     peers = {method: net for (method, _), net in peers_at_macs(plain, pruning, images, grid.num_fine, wanted).items()}
     assert list(peers) == ['ToMe', 'EViT', 'DynamicViT']
     assert tome_macs(plain, grid.num_fine, peers.pop('ToMe').schedule) == pytest.approx(wanted, rel=0.05)
     for net in peers.values():
-        assert backbone_macs(net, grid, counts).total.item() == pytest.approx(wanted, rel=0.03)
+        assert net.macs(grid, counts).total.item() == pytest.approx(wanted, rel=0.03)
     assert {name: net.keep_rate for name, net in pruning.items()} == rates
 
 
@@ -166,7 +165,7 @@ def test_results_are_those_of_networks_run_by_hand(model):
     assert first.distances == pytest.approx(((mixed - baseline).norm(dim=1) / baseline.norm(dim=1)).tolist(), rel=1e-3)
     assert first.agrees == (said == expected).tolist() and first.right == (said == torch.arange(4)).tolist()
     assert first.tokens == tokens.tolist()
-    macs = backbone_macs(whole.backbone, whole.backbone.grid(images), tokens).total / 1e9
+    macs = whole.backbone.macs(whole.backbone.grid(images), tokens).total / 1e9
     assert first.gmacs == pytest.approx(macs.tolist())
     assert all(one.seconds.keys() == {1, 2} and min(one.seconds.values()) > 0 for one in comparison.results)
     assert len(set(last.tokens)) == 1  # the same share of every image

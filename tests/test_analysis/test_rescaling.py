@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 
-from msvit.analysis.macs import backbone_macs
 from msvit.analysis.model import AnalysedModel
 from msvit.analysis.rescaling import (
     METHODS,
@@ -128,13 +127,13 @@ def test_the_gate_sees_the_regions_that_it_knows(tiny_msvit):
     images = F.interpolate(torch.randn(4, 3, 8, 8), scale_factor=4)
     expected = net.decide(images).fine_mask
     assert 0 < expected.float().mean() < 1
-    gate_macs = backbone_macs(net, net.grid(images), torch.tensor([16])).gate
+    gate_macs = net.macs(net.grid(images), torch.tensor([16])).gate
     large = F.interpolate(images, scale_factor=2)  # nearest: shrinking with antialiasing gives a blurred image back
     back = F.interpolate(large, size=(32, 32), mode='bilinear', antialias=True)
     with rescaled(net, resample_projection(net.patch_embed.proj, 16, 'flexi'), 'bilinear'):
         assert torch.equal(net.decide(large).fine_mask, net.gate.gate(back).fine_mask)
         assert net.decide(large).fine_mask.shape == expected.shape
-        assert torch.equal(backbone_macs(net, net.grid(large), torch.tensor([16])).gate, gate_macs)
+        assert torch.equal(net.macs(net.grid(large), torch.tensor([16])).gate, gate_macs)
 
 
 def test_a_fixed_gate_stays_fixed(tiny_msvit):

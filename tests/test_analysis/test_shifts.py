@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
-from msvit.analysis.macs import backbone_macs
 from msvit.analysis.model import AnalysedModel
 from msvit.analysis.samples import Sample
 from msvit.analysis.shifts import (
@@ -159,7 +158,7 @@ def test_a_classifier_scores_as_one_image_at_a_time(classifier):
                 with torch.inference_mode():
                     right.append(int(model.forward(moved).argmax()) == one.label)
                     mixed = net.tokenize(moved)
-                macs.append(float(backbone_macs(net, net.grid(moved), mixed.counts).total))
+                macs.append(float(net.macs(net.grid(moved), mixed.counts).total))
                 tokens.append(float(mixed.counts))
             assert score.accuracy == pytest.approx(100 * np.mean(right))
             assert score.gmacs == pytest.approx(np.mean(macs) / 1e9)

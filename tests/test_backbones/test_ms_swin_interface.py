@@ -10,7 +10,7 @@ import torch
 from mmseg.registry import MODELS as MMSEG_MODELS
 from torch import nn
 
-from msvit.analysis.macs import backbone_macs, count_macs
+from msvit.analysis.macs import count_macs
 from msvit.backbones import MSSwin, TokenTrace
 from msvit.registry import MODELS
 
@@ -159,7 +159,7 @@ def test_traces_hear_of_tokens(tiny_msswin, images, mask):
     assert torch.equal(record.counts, 16 * fine + 20 - fine)
     assert torch.equal(record.fine_mask, mask)
     assert (record.grid.patch_size, record.grid.coarse_patch_size) == (4, 16)
-    assert backbone_macs(*record).total.shape == (2,)
+    assert record.macs().total.shape == (2,)
 
 
 @torch.no_grad()
@@ -270,7 +270,7 @@ def test_macs_agree_with_a_counted_forward_pass(scale, share, options):
     counted = count_macs(lambda: net(images, fine_mask=mask))
     if net.gate is not None:
         counted += count_macs(lambda: net.gate(torch.zeros(1, 3, *(side * scale for side in grid.region_shape))))
-    macs = backbone_macs(net, grid, grid.active(mask).sum(1), mask)
+    macs = net.macs(grid, grid.active(mask).sum(1), mask)
     assert macs.total.item() == pytest.approx(counted, rel=0.005)
     assert (macs.gate.item() > 0) == (net.gate is not None)
 
@@ -280,17 +280,17 @@ def test_macs_of_the_plain_swin_are_the_papers(size, gmacs):
     net = MSSwin(f'swin_{size}_patch4_window7_224')
     grid = net.grid(torch.empty(1, 3, 224, 224))
     mask = torch.ones(1, 14, 14, dtype=torch.bool)
-    macs = backbone_macs(net, grid, torch.tensor([3136]), mask).total
+    macs = net.macs(grid, torch.tensor([3136]), mask).total
     assert macs.item() == pytest.approx(gmacs * 1e9, rel=0.02)
     with pytest.raises(ValueError, match='give fine_mask'):
-        backbone_macs(net, grid, torch.tensor([3136]))
+        net.macs(grid, torch.tensor([3136]))
 
 
 def test_macs_of_each_image(tiny_msswin):
     net = tiny_msswin(coarse_patch_size=32)
     grid = net.grid(torch.empty(3, 3, 64, 64))
     mask = torch.tensor([[[0, 0], [0, 0]], [[0, 1], [0, 0]], [[1, 1], [1, 1]]]).bool()
-    macs = backbone_macs(net, grid, grid.active(mask).sum(1), mask).total
+    macs = net.macs(grid, grid.active(mask).sum(1), mask).total
     assert (macs.diff() > 0).all()
-    alone = backbone_macs(net, grid, grid.active(mask[1:2]).sum(1), mask[1:2]).total
+    alone = net.macs(grid, grid.active(mask[1:2]).sum(1), mask[1:2]).total
     assert alone.item() == macs[1].item()

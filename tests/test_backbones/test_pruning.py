@@ -4,7 +4,7 @@ import pytest
 import timm
 import torch
 
-from msvit.analysis.macs import backbone_macs, count_macs
+from msvit.analysis.macs import count_macs
 from msvit.backbones import MSDyViT, MSEViT, MSViT, TokenTrace
 from msvit.checkpoints import save_weights
 from msvit.registry import MODELS
@@ -233,14 +233,14 @@ def test_macs_agree_with_a_counted_forward_pass(host, share, options):
     images = torch.randn(1, 3, 128, 120)
     mask = torch.rand(1, 8, 8, generator=torch.Generator().manual_seed(0)) < share
     grid = net.grid(images)
-    macs = backbone_macs(net, grid, grid.active(mask).sum(1))
+    macs = net.macs(grid, grid.active(mask).sum(1))
     regions = torch.zeros(1, 3, 128, 128)
     resizing = count_macs(lambda: position_table(net.pos_embed[:, 1:], net.native_shape, grid))
     counted = count_macs(lambda: net.gate(regions)) + count_macs(lambda: net(images, fine_mask=mask)) - resizing
     assert macs.total.item() == pytest.approx(counted, rel=0.005)
     full = MSViT({**ARCH, **dict(embed_dim=96, num_heads=3)}, img_size=128, coarse_patch_size=16)
     if options.get('keep_rate') == 0.4 and share:
-        assert macs.blocks.item() < 0.7 * backbone_macs(full, grid, grid.active(mask).sum(1)).blocks.item()
+        assert macs.blocks.item() < 0.7 * full.macs(grid, grid.active(mask).sum(1)).blocks.item()
 
 
 @pytest.mark.parametrize(('kind', 'published', 'tolerance'), [(MSDyViT, 2.9, 0.03), (MSEViT, 3.0, 0.02)])
@@ -248,7 +248,7 @@ def test_macs_of_the_papers(kind, published, tolerance):
     """DeiT-S that keeps 0.7, with its classifier. Of DynamicViT the public code gives 2.98 too."""
     with torch.device('meta'):
         net = kind()
-    macs = backbone_macs(net, net.grid(torch.empty(1, 3, 224, 224)), torch.tensor([196])).total.item() + 384 * 1000
+    macs = net.macs(net.grid(torch.empty(1, 3, 224, 224)), torch.tensor([196])).total.item() + 384 * 1000
     assert macs == pytest.approx(published * 1e9, rel=tolerance)
 
 

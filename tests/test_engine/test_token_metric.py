@@ -9,7 +9,6 @@ from mmengine.runner import Runner
 from mmseg.structures import SegDataSample
 from torch.utils.data import Dataset
 
-from msvit.analysis.macs import backbone_macs
 from msvit.backbones import MSViT
 from msvit.engine import TokenMetric
 from msvit.gates import BaseGate, GateOutput
@@ -81,7 +80,7 @@ def build_runner(work_dir, dataset: Dataset, batch_size: int, test_cfg: dict, ga
 def expected_figures(net: MSViT, size: tuple[int, int], fine: list[int]) -> dict[str, float]:
     grid = net.grid(torch.empty(1, 3, *size))
     counts = torch.tensor([grid.num_coarse + 3 * number for number in fine])
-    gmacs = backbone_macs(net, grid, counts).total / 1e9
+    gmacs = net.macs(grid, counts).total / 1e9
     parts = {'count': counts.double(), 'gmacs': gmacs}
     return {
         f'tokens/{name}_{stat}': getattr(values, stat)().item()

@@ -21,7 +21,6 @@ from torch import nn
 
 from msvit.analysis.input_size import native_size
 from msvit.analysis.load_model import build_model
-from msvit.analysis.macs import backbone_macs
 
 ROOT = Path(__file__).resolve().parents[2]
 METAFILE = ROOT / 'configs' / 'metafile.yml'
@@ -70,7 +69,7 @@ def count(cfg: Config, model: nn.Module) -> dict[str, int]:
     backbone = model.backbone
     grid = backbone.grid(torch.empty(1, 3, *native_size(cfg, backbone), device='meta'))
     fine_mask = torch.ones(1, *grid.region_shape, dtype=torch.bool)
-    macs = backbone_macs(backbone, grid, torch.tensor([grid.num_fine]), fine_mask)
+    macs = backbone.macs(grid, torch.tensor([grid.num_fine]), fine_mask)
     return {'FLOPs': int(macs.total), 'Parameters': sum(parameter.numel() for parameter in model.parameters())}
 
 

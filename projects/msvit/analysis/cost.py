@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..backbones.trace import TokenRecord
-from .macs import backbone_macs
 
 
 class Cost(NamedTuple):
@@ -29,5 +28,5 @@ def cost_of(runs: Sequence[TokenRecord]) -> Cost:
         inputs=sum(len(run.counts) for run in runs),
         tokens=sum(int(run.counts.sum()) for run in runs),
         dense_tokens=sum(run.grid.num_fine * len(run.counts) for run in runs),
-        gmacs=sum(float(backbone_macs(*run).total.sum()) for run in runs) / 1e9,
+        gmacs=sum(float(run.macs().total.sum()) for run in runs) / 1e9,
     )

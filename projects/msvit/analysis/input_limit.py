@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from .macs import backbone_macs
 from .model import AnalysedModel
 
 MAX_MACS = 1e13  # of one run with every region fine: minutes on a CPU; 33 thousand tokens of a ViT-S
@@ -25,7 +24,7 @@ def check_input(model: AnalysedModel, inputs: Tensor) -> None:
     run = inputs[..., : model.model.test_cfg.crop_size[0], : model.model.test_cfg.crop_size[1]] if windows else inputs
     grid = model.backbone.grid(run)
     tokens = torch.tensor([grid.num_fine])
-    macs = backbone_macs(model.backbone, grid, tokens, torch.ones(1, *grid.region_shape, dtype=torch.bool))
+    macs = model.backbone.macs(grid, tokens, torch.ones(1, *grid.region_shape, dtype=torch.bool))
     if macs.total.item() <= MAX_MACS:
         return
     remedy = 'give a lower --max-side, resize in the test pipeline of the config'

@@ -13,6 +13,7 @@ from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
 from ..parts import build_part
 from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
+from .macs import Macs
 from .trace import record
 
 
@@ -72,6 +73,19 @@ class GatedBackbone(nn.Module, ABC):
                 'that, or images.to(...) and (images - mean) / std'
             )
 
+    @abstractmethod
+    def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
+        """Count multiply-accumulates on given tokens; no forward pass is needed.
+
+        Args:
+            grid: of the images, see `grid`.
+            counts: (B,) present tokens of each image, without prefix tokens.
+            fine_mask: (B, Hc, Wc) bool, the decisions, for backbones whose cost depends on where the tokens lie.
+
+        Returns:
+            The parts, each (B,).
+        """
+
     def pop_gate_losses(self) -> dict[str, Tensor]:
         """Hand over what the last training forward pass left for the optimiser and the log, once.
 
@@ -104,6 +118,10 @@ class GatedBackbone(nn.Module, ABC):
     @abstractmethod
     def _frozen_modules(self) -> list[nn.Module]:
         """The parts that do not train."""
+
+    def _gate_macs(self, grid: TokenGrid, counts: Tensor) -> Tensor:
+        """Count the MACs of deciding the scale of every region, (B,)."""
+        return torch.full_like(counts, 0 if self.gate is None else self.gate.macs(*grid.region_shape), dtype=torch.double)
 
     def _add_gate(self, gate: Any, gate_loss: Any) -> None:
         """Build the gate, or take it from the checkpoint that is named, and its loss, and check that they fit."""

@@ -14,11 +14,12 @@ from torch.utils.checkpoint import checkpoint
 from ..checkpoints import load_vit, resize_pos_embed
 from ..checks import check_flag, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import add_drop_path, announced_index
-from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches, position_table
+from ..tokens import Layout, MixedTokens, TokenGrid, TokenIndex, build_index, embed_patches, position_table
 from ..tokens.index import INDEX_TYPES
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
 from .hub import SharedModel
+from .macs import Macs, attention_macs, linear_macs
 from .timm_vit import build_timm_vit
 
 # Parameters that a plain ViT lacks.
@@ -173,6 +174,12 @@ class MSViT(GatedBackbone, SharedModel):
     def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:
         """What a classifier gets of the encoded tokens: the class token (B, C); of a distilled ViT a pair."""
         return tokens.prefix()[:, 0]
+
+    def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
+        tokens = counts.double()
+        sequence = tokens + self.num_prefix_tokens
+        blocks = sum(attention_macs(block.attn, sequence) + sequence * linear_macs(block.mlp) for block in self.blocks)
+        return Macs(self._gate_macs(grid, counts), tokens * self.patch_embed.proj.weight.numel(), blocks)
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
         if self._graphs is not None and self._is_replayable(tokens):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..exporting import is_exporting
 from ..tokens import TokenGrid, TokenIndex
+from .macs import Macs
 
 
 class TokenRecord(NamedTuple):
@@ -20,6 +21,10 @@ class TokenRecord(NamedTuple):
     grid: TokenGrid
     counts: Tensor
     fine_mask: Tensor
+
+    def macs(self) -> Macs:
+        """Count the multiply-accumulates of each image."""
+        return self.backbone.macs(self.grid, self.counts, self.fine_mask)
 
 
 class TokenTrace:

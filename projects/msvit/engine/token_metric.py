@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from mmengine.evaluator import BaseMetric
 
-from ..analysis.macs import backbone_macs
 from ..backbones import TokenTrace
 
 # One trace for all metrics: what ran in a test must not be counted by the next validation.
@@ -36,7 +35,7 @@ class TokenMetric(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
         """Store one entry for each image, as `BaseMetric` expects: the (inputs, 2) tokens and MACs of its network inputs."""
         images = len(data_samples)
-        parts = [torch.stack((record.counts, backbone_macs(*record).total), dim=1) for record in self._trace.drain()]
+        parts = [torch.stack((record.counts, record.macs().total), dim=1) for record in self._trace.drain()]
         inputs = torch.cat(parts).cpu().numpy() if parts else np.empty((0, 2))
         # each forward pass holds the images of the batch in order, sliding windows and augmentations too
         self.results += [inputs[image::images] for image in range(images)]

@@ -8,7 +8,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...backbones import TokenTrace
 from ..model import AnalysedModel
-from . import backbone_macs
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def model_macs(model: AnalysedModel, inputs: Tensor) -> ModelMacs:
     with FlopCounterMode(display=False) as counter:
         model.forward(inputs)
     (run,) = trace.drain()
-    macs = backbone_macs(*run)
+    macs = run.macs()
     counts = counter.get_flop_counts()
     (name,) = (name for name in counts if name.endswith('.backbone'))
     after = sum(counts['Global'].values()) - sum(counts[name].values())

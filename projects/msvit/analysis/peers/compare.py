@@ -11,7 +11,6 @@ from torch import nn
 from ...backbones import TokenTrace
 from ...gates import BaseGate, LearnedGate, RadialGate, RandomGate, SaliencyGate
 from ..latency import interleaved_medians
-from ..macs import backbone_macs
 from ..samples import Sample
 from .matched import peers_at_macs
 from .nets import Features, HostWeights, MergingViT
@@ -192,7 +191,7 @@ class _Bench:
             return result.gmacs[-1], 1.0
         runs = trace.drain()
         for run in runs:
-            result.gmacs += (backbone_macs(*run).total / 1e9).tolist()
+            result.gmacs += (run.macs().total / 1e9).tolist()
             result.tokens += run.counts.tolist()
         share = torch.cat([run.fine_mask.float().flatten() for run in runs]).mean()
         return float(np.mean(result.gmacs[before:])), float(share)

@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from ...backbones import MSDyViT, MSEViT
-from ..macs import backbone_macs
 
 
 def keep_rate_for_macs(net: MSEViT | MSDyViT, images: Tensor, macs: float) -> float:
@@ -27,7 +26,7 @@ def keep_rate_for_macs(net: MSEViT | MSDyViT, images: Tensor, macs: float) -> fl
 
     def miss(rate: float) -> float:
         net.keep_rate = rate
-        return abs(float(backbone_macs(net, grid, counts).total) - macs)
+        return abs(float(net.macs(grid, counts).total) - macs)
 
     try:
         return min((hundredths / 100 for hundredths in range(5, 101)), key=miss)

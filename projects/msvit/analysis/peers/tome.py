@@ -12,7 +12,7 @@ from timm.layers import Attention, PatchEmbed
 from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
-from ..macs import linear_macs
+from ...backbones.macs import linear_macs
 
 
 def apply_tome(vit: VisionTransformer, r: int | Sequence[int]) -> 'ToMe':

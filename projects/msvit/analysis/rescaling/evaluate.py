@@ -13,7 +13,6 @@ from mmseg.evaluation import IoUMetric
 from torch import Tensor, nn
 
 from ...backbones import TokenTrace
-from ..macs import backbone_macs
 from ..model import AnalysedModel
 from ..samples import Sample
 from .places import Place
@@ -153,7 +152,7 @@ class _Tally:
                 self._judge(now, torch.as_tensor(np.array(sample.label)).long())
         for run in trace.drain():
             self.tokens += float(run.counts.sum())
-            self.macs += float(backbone_macs(*run).total.sum())
+            self.macs += float(run.macs().total.sum())
         self.images += len(own)
 
     def score(self) -> Score:

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ...backbones import TokenTrace
 from ...gates import RadialGate, RandomGate, UniformGate
-from ..macs import backbone_macs
 from ..model import AnalysedModel
 from ..run_gate import find_pixel_format
 from ..samples import Sample
@@ -156,7 +155,7 @@ class _Tally:
         self.images += len(images)
         for run in trace.drain():
             self.tokens += float(run.counts.sum())
-            self.macs += float(backbone_macs(*run).total.sum())
+            self.macs += float(run.macs().total.sum())
 
     def score(self) -> Score:
         with np.errstate(invalid='ignore'):

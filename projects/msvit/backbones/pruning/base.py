@@ -1,11 +1,13 @@
 """What the token-pruning backbones share."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...tokens import TokenIndex
 from ..ms_deit import MSDeiT
 
 
@@ -45,6 +47,32 @@ class PruningDeiT(MSDeiT):
         if not all(0 < rate <= 1 for rate in rates):
             raise ValueError(f'keep_rate must lie in (0, 1], got {self.keep_rate}')
         return rates
+
+    @abstractmethod
+    def kept_tokens(self, stage: int, start: Tensor, now: Tensor) -> Tensor:
+        """Say how many of its tokens each image keeps at a pruning block.
+
+        Args:
+            stage: which one of ``prune_at``, counted from 0.
+            start: (B,) tokens of each image before the encoder.
+            now: (B,) tokens before this block.
+
+        Returns:
+            (B,) float64, whole numbers from 1 on.
+        """
+
+    def _dropping_stages(self) -> list[int | None]:
+        """Of each block, which of ``prune_at`` it is; None where it drops nothing."""
+        stages = {i: stage for stage, (i, rate) in enumerate(zip(self.prune_at, self.keep_rates(), strict=True)) if rate < 1}
+        return [stages.get(i) for i in range(len(self.blocks))]
+
+    def _how_many(self, stage: int, start: TokenIndex, index: TokenIndex) -> tuple[Tensor, list[int] | None]:
+        """`kept_tokens` of the tokens of an index, and the same on the host where it knows their number."""
+        kept = self.kept_tokens(stage, start.counts, index.counts)
+        if index.host_counts is None:
+            return kept, None
+        known = self.kept_tokens(stage, torch.tensor(start.host_counts), torch.tensor(index.host_counts))
+        return kept, known.int().tolist()
 
     def capture_graphs(self, bucket: int = 32) -> None:
         """Raises TypeError: tokens leave between the blocks, so no graph holds these all."""

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from ...gates.sampling import sample_relaxed_bernoulli
 from ...linear import adopt_linears
-from ...tokens import MixedTokens, TokenIndex
+from ...tokens import MixedTokens, TokenGrid, TokenIndex
+from ..macs import Macs, attention_macs, linear_macs
 from .base import PruningDeiT, best_tokens
 
 
@@ -67,22 +68,36 @@ class MSDyViT(PruningDeiT):
             raise ValueError(f'keep_rate gives shares of the initial tokens, which cannot grow again: got {self.keep_rate}')
         return rates
 
+    def kept_tokens(self, stage: int, start: Tensor, now: Tensor) -> Tensor:
+        return (start.double() * self.keep_rates()[stage]).floor().clamp(min=1)
+
+    def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
+        """As `GatedBackbone.macs`, at test; score predictors included."""
+        now = counts.double()
+        embedding, blocks = now * self.patch_embed.proj.weight.numel(), torch.zeros_like(now)
+        for block, stage in zip(self.blocks, self._dropping_stages(), strict=True):
+            if stage is not None:
+                blocks += now * linear_macs(self.score_predictor[stage])
+                blocks += (grid.num_coarse + grid.num_fine) * (self.embed_dim // 2)
+                now = self.kept_tokens(stage, counts, now)
+            sequence = now + self.num_prefix_tokens
+            blocks += attention_macs(block.attn, sequence) + sequence * linear_macs(block.mlp)
+        return Macs(self._gate_macs(grid, counts), embedding, blocks)
+
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
         start, policies = tokens.index, []
-        stages = dict(zip(self.prune_at, zip(self.score_predictor, self.keep_rates(), strict=True), strict=True))
-        for i in range(len(self.blocks)):
-            predictor, rate = stages.get(i, (None, 1))
-            if predictor is not None and self.training:
+        for i, stage in enumerate(self._dropping_stages()):
+            if self.training and i in self.prune_at:
+                predictor = self.score_predictor[self.prune_at.index(i)]
                 policies.append(_sample(predictor(tokens), *policies[-1:]))
                 # The public code lets dropped tokens attend to themselves and adds 1e-6 to the masked softmax. Not needed:
                 # what a dropped token becomes weighs nothing as a key, in the predictors' means and in later policies, so it
                 # shows in the policies' gradient alone; and the class token, always there, keeps the sum of weights positive.
                 tokens = MixedTokens(tokens.x, start.weighted(policies[-1]))
-            elif rate < 1:
-                kept = best_tokens(predictor(tokens), tokens.index.active, (start.counts.double() * rate).int().clamp(min=1))
-                known = start.host_counts
-                counts = None if known is None else [max(int(count * rate), 1) for count in known]
-                tokens = tokens.pruned(kept, counts=counts)
+            elif not self.training and stage is not None:
+                kept, counts = self._how_many(stage, start, tokens.index)
+                scores = self.score_predictor[stage](tokens)
+                tokens = tokens.pruned(best_tokens(scores, tokens.index.active, kept), counts=counts)
             tokens = self._encode_block(i, tokens)
         if self.training and torch.is_grad_enabled():
             self._leave(self._ratio_loss(start, torch.stack(policies)), 'the score predictor')

@@ -1,6 +1,5 @@
 """MSEViT: token pruning by class attention, on mixed-scale tokens."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +8,8 @@ from torch import Tensor, nn
 
 from ...attention import attend, class_attention
 from ...drop_path import announced_index
-from ...tokens import MixedTokens, TokenIndex
+from ...tokens import MixedTokens, TokenGrid, TokenIndex
+from ..macs import Macs, attention_macs, linear_macs
 from .base import PruningDeiT, best_tokens
 
 
@@ -44,18 +44,40 @@ class MSEViT(PruningDeiT):
         super().__init__(arch, keep_rate=keep_rate, prune_at=prune_at, **kwargs)
         self.fuse_inattentive = fuse_inattentive
 
+    def kept_tokens(self, stage: int, start: Tensor, now: Tensor) -> Tensor:
+        return (now.double() * self.keep_rates()[stage]).ceil()
+
+    def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
+        """As `GatedBackbone.macs`; class attention and fusion included."""
+        now = counts.double()
+        embedding, blocks = now * self.patch_embed.proj.weight.numel(), torch.zeros_like(now)
+        candidates = grid.num_coarse + grid.num_fine
+        for block, stage in zip(self.blocks, self._dropping_stages(), strict=True):
+            blocks += attention_macs(block.attn, now + self.num_prefix_tokens)
+            if stage is not None:
+                blocks += (candidates + self.num_prefix_tokens) * block.attn.attn_dim
+                kept = self.kept_tokens(stage, counts, now)
+                if self.fuse_inattentive:
+                    blocks += candidates * self.embed_dim
+                    kept += kept < now
+                now = kept
+            blocks += (now + self.num_prefix_tokens) * linear_macs(block.mlp)
+        return Macs(self._gate_macs(grid, counts), embedding, blocks)
+
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
-        rates = dict(zip(self.prune_at, self.keep_rates(), strict=True))
-        for i, block in enumerate(self.blocks):
-            rate = rates.get(i, 1)
-            tokens = self._encode_block(i, tokens) if rate == 1 else self._prune_in_block(block, tokens, rate)
+        start = tokens.index
+        for i, stage in enumerate(self._dropping_stages()):
+            if stage is None:
+                tokens = self._encode_block(i, tokens)
+            else:
+                tokens = self._prune_in_block(self.blocks[i], tokens, stage, start)
         return (self._normed(tokens),)
 
-    def _prune_in_block(self, block: nn.Module, tokens: MixedTokens, rate: float) -> MixedTokens:
+    def _prune_in_block(self, block: nn.Module, tokens: MixedTokens, stage: int, start: TokenIndex) -> MixedTokens:
         index = tokens.index
         x, attention = self._run(_attend, block, tokens.x, index, self.fuse_inattentive)
-        kept = best_tokens(attention.detach(), index.active, (index.counts.double() * rate).ceil())
-        counts = None if index.host_counts is None else [math.ceil(count * rate) for count in index.host_counts]
+        kept, counts = self._how_many(stage, start, index)
+        kept = best_tokens(attention.detach(), index.active, kept)
         tokens = tokens.with_features(x).pruned(kept, attention if self.fuse_inattentive else None, counts)
         return tokens.with_features(self._run(_feed_forward, block, tokens.x, tokens.index))
 

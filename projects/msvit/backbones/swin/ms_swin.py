@@ -13,8 +13,10 @@ from ...checks import check_count, check_flag, check_pretrained, check_sides, is
 from ...linear import Linear
 from ...tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
 from ..gated import GatedBackbone
+from ..macs import Macs, linear_macs
 from .stages import Stages
-from .timm_swin import build_timm_swin, merge_patches, run_block, windows_of
+from .timm_swin import build_timm_swin, merge_patches, run_block, shift_of, windows_of
+from .windows import WindowGrid
 
 
 class MSSwin(GatedBackbone):
@@ -145,6 +147,31 @@ class MSSwin(GatedBackbone):
             if i in self.out_indices:
                 outputs.append(self._output(i, x, coarse, stages))
         return tuple(outputs)
+
+    def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
+        """As `GatedBackbone.macs`, in the packed layout; the coarse embedding counts as embedding, what fills early outputs as
+        blocks.
+
+        Raises:
+            ValueError: no ``fine_mask``.
+        """
+        if fine_mask is None:
+            raise ValueError('the MACs of MSSwin depend on where the fine regions lie: give fine_mask, (B, Hc, Wc)')
+        stages = Stages(grid, len(self.layers), self._entry, fine_mask)
+        coarse = (~fine_mask).flatten(1).sum(dim=1).double()
+        embedding = coarse * self.coarse_embed.weight.numel()
+        embedding += stages.rows[0].counts.double() * self.patch_embed.proj.weight.numel()
+        blocks = coarse * linear_macs(self.fills)
+        for i, layer in enumerate(self.layers[: max(self.out_indices) + 1]):
+            rows = stages.rows[i]
+            if i > 0:
+                merged = stages.fine_rows[i] if i <= stages.entry else rows
+                blocks += merged.counts.double() * layer.downsample.reduction.weight.numel()
+            blocks += rows.counts.double() * linear_macs(layer.blocks)
+            for j, block in enumerate(layer.blocks):
+                windows = WindowGrid(rows.cells, block.window_size, shift_of(block, rows.cells, j % 2 == 1))
+                blocks += rows.count_windows(windows) * windows.area**2 * 2 * block.attn.proj.in_features
+        return Macs(self._gate_macs(grid, counts), embedding, blocks)
 
     @property
     def _entry(self) -> int:

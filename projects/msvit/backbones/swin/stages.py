@@ -10,7 +10,7 @@ from ...exporting import cached_map
 from ...tokens.grid import TokenGrid
 from ...tokens.index import Segments
 from .cells import CellGrid, take_rows
-from .windows import WindowGrid, Windows, find_windows
+from .windows import WindowGrid, Windows, find_windows, running_windows
 
 # Maps of dense grids that many cells use are cached; larger ones would fill the memory.
 _CACHED_CELLS = 2**15
@@ -105,6 +105,13 @@ class CellRows:
                 parts = _dense_windows.__wrapped__(grid, self.batch, max_rows, self.device)
             self._windows[key] = [(part, self._weight_of(part)) for part in parts]
         return self._windows[key]
+
+    def count_windows(self, grid: WindowGrid) -> Tensor:
+        """Count the windows of each image that hold a present cell, (B,) float."""
+        present = self.present
+        if present is None:
+            present = torch.ones(self.batch, self.cells.num_cells, dtype=torch.bool, device=self.device)
+        return running_windows(grid, present).sum(dim=1).double()
 
     def _weight_of(self, windows: Windows) -> Tensor | None:
         if self.weight is None:

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from msvit.analysis.macs import Macs, backbone_macs, count_macs
+from msvit.analysis.macs import count_macs
 from msvit.backbones import MSViT
+from msvit.backbones.macs import Macs
 from msvit.gates import BaseGate, ContextGate, MLPGate, RadialGate, SaliencyGate
 from msvit.tokens import position_table
 
@@ -38,14 +39,14 @@ def test_agrees_with_a_counted_forward_pass(arch, gate, share):
     images = torch.randn(1, 3, 7 * patch, 10 * patch)
     mask = torch.rand(1, 4, 5, generator=torch.Generator().manual_seed(0)) < share
     grid = net.grid(images)
-    macs = backbone_macs(net, grid, net.tokenize(images, mask).counts)
+    macs = net.macs(grid, net.tokenize(images, mask).counts)
     assert macs.total.item() == pytest.approx(counted(net, images, mask), rel=0.005)
     assert (macs.gate.item() > 0) == (gate is not None)
 
 
 def test_one_figure_for_each_image():
     net = MSViT(dict(embed_dim=32, depth=2, num_heads=2, patch_size=8), img_size=32, coarse_patch_size=16)
-    macs = backbone_macs(net, net.grid(torch.zeros(1, 3, 32, 32)), torch.tensor([4, 10, 16])).total
+    macs = net.macs(net.grid(torch.zeros(1, 3, 32, 32)), torch.tensor([4, 10, 16])).total
     assert macs.shape == (3,)
     assert (macs.diff() > 0).all()
 
@@ -55,7 +56,7 @@ def macs_of(size: str, pixels: int, tokens: int, gated: bool) -> Macs:
     with torch.device('meta'):  # sizes alone count
         net = MSViT(f'vit_{size}_patch16_224', img_size=pixels)
     net.gate = MLPGate() if gated else None
-    return backbone_macs(net, net.grid(torch.empty(1, 3, pixels, pixels)), torch.tensor([tokens]))
+    return net.macs(net.grid(torch.empty(1, 3, pixels, pixels)), torch.tensor([tokens]))
 
 
 @pytest.mark.parametrize(
@@ -145,5 +146,5 @@ def test_the_gate_with_context_costs_at_most_two_percent():
     net = MSViT('vit_tiny_patch16_224', img_size=(352, 480), gate=dict(type='msvit.ContextGate'))
     grid = net.grid(torch.empty(1, 3, 352, 480))
     for tokens in (grid.num_fine, 400):
-        macs = backbone_macs(net, grid, torch.tensor([tokens]))
+        macs = net.macs(grid, torch.tensor([tokens]))
         assert 0 < macs.gate.item() <= 0.02 * macs.total.item()
