@@ -7,6 +7,7 @@ module by itself, and the ``locations`` below register the parts. No ``custom_im
 from inspect import signature
 from typing import Any
 
+from .checks import naming
 from .compat import require_openmmlab
 
 require_openmmlab()
@@ -57,3 +58,17 @@ def build_part(part: Any, suffix: str, **defaults: Any) -> Any:
         raise ValueError(f'{part}: the type {kind} is not registered; msvit has {names}')
     taken = signature(cls).parameters
     return MODELS.build({**{name: value for name, value in defaults.items() if name in taken}, **part})
+
+
+def build_teacher(teacher: Any) -> Any:
+    """The teacher of a gate that is given, or what its config such as ``dict(type='msvit.LabelTeacher')`` describes.
+
+    Raises:
+        ValueError: the config names no teacher, or one of its arguments is out of range.
+        TypeError: it is neither.
+    """
+    with naming('teacher'):
+        built = build_part(teacher, 'Teacher')
+    if not callable(getattr(built, 'targets', None)):
+        raise TypeError(f"teacher must be a GateTeacher or its config, such as dict(type='msvit.LabelTeacher'), got {built!r}")
+    return built

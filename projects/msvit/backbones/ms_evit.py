@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..attention import attend, class_attention
+from ..checks import check_flag
 from ..drop_path import announced_index
 from ..registry import MODELS
 from ..tokens import MixedTokens, TokenIndex
@@ -44,6 +45,7 @@ class MSEViT(PruningDeiT):
         **kwargs: Any,
     ):
         super().__init__(arch, keep_rate=keep_rate, prune_at=prune_at, **kwargs)
+        check_flag('fuse_inattentive', fuse_inattentive)
         self.fuse_inattentive = fuse_inattentive
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:

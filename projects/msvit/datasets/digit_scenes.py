@@ -12,6 +12,7 @@ Real handwritten digits (scikit-learn) stand at random places and sizes on real 
 import json
 import logging
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mmengine.logging import print_log
 from PIL import Image
 from tqdm import tqdm
 
+from ..checks import check_flag, check_path, is_count, is_share
 from .scene_painter import NOTE_SIDE, Scene, ScenePainter
 
 DIGIT_NAMES = tuple('0123456789')
@@ -59,6 +61,8 @@ def build_digit_scenes(
         ValueError: a number out of range, or ``root`` holds a DigitScenes of other settings.
         FileExistsError: ``root`` holds something else.
     """
+    check_path('root', root)
+    check_flag('overwrite', overwrite)
     _check_settings(train, val, size, seed, digits_per_scene, note_side)
     settings = {'dataset': 'DigitScenes', 'version': VERSION, 'train': train, 'val': val, 'size': size, 'seed': seed}
     settings.update(digits_per_scene=list(digits_per_scene), note_side=list(note_side))
@@ -86,12 +90,17 @@ def _check_settings(
     train: int, val: int, size: int, seed: int, digits_per_scene: tuple[int, int], note_side: tuple[float, float]
 ) -> None:
     for name, value, least in (('train', train, 1), ('val', val, 1), ('size', size, 32), ('seed', seed, 0)):
-        if not isinstance(value, int) or value < least:
+        if not is_count(value, least):
             raise ValueError(f'DigitScenes: {name} must be an integer >= {least}, got {value!r}')
-    if len(digits_per_scene) != 2 or not 0 <= digits_per_scene[0] <= digits_per_scene[1]:
+    if not _is_pair(digits_per_scene, is_count):
         raise ValueError(f'DigitScenes: digits_per_scene must be (fewest, most), got {digits_per_scene!r}')
-    if len(note_side) != 2 or not 0 < note_side[0] <= note_side[1] <= 1:
+    if not _is_pair(note_side, is_share):
         raise ValueError(f'DigitScenes: note_side must be (smallest, largest) shares in (0, 1], got {note_side!r}')
+
+
+def _is_pair(value: Any, valid: Callable[[Any], bool]) -> bool:
+    """Whether it is (smallest, largest) of valid numbers."""
+    return isinstance(value, Sequence) and len(value) == 2 and all(map(valid, value)) and value[0] <= value[1]
 
 
 def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:
@@ -173,15 +182,25 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content) + '\n')
 
 
+def check_build(build: Any) -> None:
+    """Raise TypeError unless it is a dict of arguments of `build_digit_scenes`, or None."""
+    if build is not None and not isinstance(build, dict):
+        raise TypeError(f'build must be a dict of arguments of build_digit_scenes, or None, got {build!r}')
+
+
 class GeneratedScenes:
     """Mixin in front of a data set on DigitScenes, which is generated where it is missing.
 
     Args:
         build: arguments of `build_digit_scenes`. None: the data set must be there.
         **kwargs: of the data set.
+
+    Raises:
+        TypeError: ``build`` is something else.
     """
 
     def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
+        check_build(build)
         self.build = build
         super().__init__(**kwargs)
 

@@ -10,7 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from msvit.registry import DATASETS
 
 from .clear_errors import ClearErrors
-from .digit_scenes import DIGIT_NAMES, MANIFEST, build_digit_scenes, read_manifest
+from .digit_scenes import DIGIT_NAMES, MANIFEST, build_digit_scenes, check_build, read_manifest
 
 
 @DATASETS.register_module()
@@ -133,6 +133,7 @@ class DigitScenesDataset(ClearErrors, BaseSegDataset):
         **kwargs: of mmseg's ``BaseSegDataset``.
 
     Raises:
+        TypeError: ``build`` is neither a dict nor None.
         ValueError: ``build`` is given, and ``data_root`` holds DigitScenes of other settings.
     """
 
@@ -160,6 +161,7 @@ class DigitScenesDataset(ClearErrors, BaseSegDataset):
     HOW_TO = 'Generate it: python tools/dataset_converters/digit_scenes.py data/digit_scenes'
 
     def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
+        check_build(build)
         self.build = build
         super().__init__(**kwargs)
 
