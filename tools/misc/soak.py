@@ -26,14 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from tqdm import tqdm
 
 from msvit.datasets import build_digit_scenes
 from msvit.engine.safe_load import load_checkpoint_file
 
 # imported here, once: a fork then begins to train at once
-for name in ('mmseg.models', 'msvit.engine.launch', 'torch.utils.tensorboard'):
+for name in ('mmseg.models', 'msvit.engine.launch', 'torch.utils.tensorboard', 'matplotlib.pyplot'):
     importlib.import_module(name)
+# Every checkpoint holds the config as a text, whose layout takes half of the time of so small a training.
+Config.pretty_text = property(repr)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'msseg_mini8_128x128_digit_scenes.py'

@@ -261,8 +261,8 @@ class MSViT(GatedBackbone):
         larger = is_count(self.coarse_patch_size, self.patch_size + 1)
         if not larger or self.coarse_patch_size % self.patch_size:
             raise ValueError(
-                f'coarse_patch_size {self.coarse_patch_size!r} must be a larger multiple of the patch size {self.patch_size} '
-                f'of this arch, for instance {2 * self.patch_size}'
+                f'coarse_patch_size {self.coarse_patch_size!r} must be a larger multiple of the patch size {self.patch_size}, '
+                f'for instance {2 * self.patch_size}; the patch size is that of arch'
             )
         for name in ('layout', 'train_layout'):
             if getattr(self, name) not in tuple(INDEX_TYPES):

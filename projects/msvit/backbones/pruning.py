@@ -1,12 +1,13 @@
 """What the token-pruning backbones share."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..checks import is_count, is_share
+from ..checks import is_share
 from .ms_deit import MSDeiT
 
 
@@ -30,7 +31,7 @@ class PruningDeiT(MSDeiT):
         **kwargs: Any,
     ):
         super().__init__(arch, out_type=out_type, **kwargs)
-        whole = isinstance(prune_at, Sequence) and all(map(is_count, prune_at))
+        whole = isinstance(prune_at, Sequence) and all(isinstance(block, Integral) for block in prune_at)
         if not whole or not prune_at or list(prune_at) != sorted(set(prune_at)):
             raise ValueError(f'prune_at must name blocks in ascending order, got {prune_at!r}')
         self.keep_rate, self.prune_at = keep_rate, tuple(prune_at)
@@ -66,7 +67,7 @@ class PruningDeiT(MSDeiT):
             raise ValueError(
                 f'{name} gives only the output of its last block: leave out_indices=(-1,), got {self.out_indices}'
             )
-        if self.prune_at[-1] >= depth:
+        if not 0 <= self.prune_at[0] <= self.prune_at[-1] < depth:
             raise ValueError(f'prune_at must name some of the blocks 0 to {depth - 1}, got {self.prune_at}')
         self.keep_rates()
 
