@@ -8,9 +8,10 @@ from inspect import signature
 from typing import Any
 
 from .checks import naming
-from .compat import require_openmmlab
+from .compat import drop_debug_prints, require_openmmlab
 
 require_openmmlab()
+drop_debug_prints()
 
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS  # noqa: E402
 from mmengine.registry import DATASETS as MMENGINE_DATASETS  # noqa: E402

@@ -52,7 +52,7 @@ def build_digit_scenes(
         seed: seed of everything random, >= 0.
         digits_per_scene: (fewest, most) digits of a scene.
         note_side: (smallest, largest) side of a digit's note, as a share of the scene's side, in (0, 1].
-        overwrite: replace a DigitScenes of other settings that stands at ``root``; nothing else is ever replaced.
+        overwrite: replace a DigitScenes of other settings, or one that lacks files; nothing else is ever replaced.
 
     Returns:
         The folder.
@@ -60,6 +60,7 @@ def build_digit_scenes(
     Raises:
         ValueError: a number out of range, or ``root`` holds a DigitScenes of other settings.
         FileExistsError: ``root`` holds something else.
+        FileNotFoundError: files of the DigitScenes at ``root`` are gone.
     """
     check_path('root', root)
     check_flag('overwrite', overwrite)
@@ -67,7 +68,8 @@ def build_digit_scenes(
     settings = {'dataset': 'DigitScenes', 'version': VERSION, 'train': train, 'val': val, 'size': size, 'seed': seed}
     settings.update(digits_per_scene=list(digits_per_scene), note_side=list(note_side))
     root = Path(root).resolve()
-    if read_manifest(root) == settings:  # before the lock: the data may lie on a read-only disk
+    if read_manifest(root) == settings and not overwrite:  # before the lock: the data may lie on a read-only disk
+        _require_files(root, settings)
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f'{root.name}.lock')):
@@ -113,10 +115,12 @@ def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:
             f'{root} exists, but is no complete DigitScenes (it has no {MANIFEST}); '
             'choose another folder, or remove it if you do not need it'
         )
-    if found == settings:
+    if found == settings and not missing_files(root, settings):
         return True
     if overwrite:
         return False
+    if found == settings:
+        _require_files(root, settings)
     differing = ', '.join(
         f'{key} {found.get(key)!r} (asked for: {settings[key]!r})' for key in settings if found.get(key) != settings[key]
     )
@@ -136,12 +140,34 @@ def read_manifest(root: str | Path) -> dict[str, Any] | None:
 
 
 def require_digit_scenes(root: str | Path) -> None:
-    """Raise FileNotFoundError unless a complete DigitScenes is at ``root``."""
-    if read_manifest(root) is None:
+    """Raise FileNotFoundError unless a complete DigitScenes is at ``root``, with all of its images."""
+    manifest = read_manifest(root)
+    if manifest is None:
         raise FileNotFoundError(
             f'{root} holds no complete DigitScenes (it has no valid {MANIFEST}). '
             f'Generate it: python tools/dataset_converters/digit_scenes.py {root}'
         )
+    _require_files(Path(root), manifest)
+
+
+def _require_files(root: Path, manifest: dict[str, Any]) -> None:
+    """Raise FileNotFoundError where scenes were removed since they were generated."""
+    if missing := missing_files(root, manifest):
+        raise FileNotFoundError(
+            f'{len(missing)} files of the DigitScenes at {root} are gone, the first is {missing[0]}. Generate them anew: '
+            f'python tools/dataset_converters/digit_scenes.py {root} --overwrite'
+        )
+
+
+def missing_files(root: Path, manifest: dict[str, Any]) -> list[Path]:
+    """The images and label maps of a DigitScenes, as its manifest counts them, that are not there."""
+    missing = []
+    for split in ('train', 'val'):
+        for folder, suffix in ((root / 'images' / split, 'jpg'), (root / 'annotations' / split, 'png')):
+            there = {path.name for path in folder.glob(f'*.{suffix}')}
+            names = (f'{index:06d}.{suffix}' for index in range(manifest.get(split, 0)))
+            missing += [folder / name for name in names if name not in there]
+    return missing
 
 
 def _write_split(root: Path, painter: ScenePainter, count: int) -> None:

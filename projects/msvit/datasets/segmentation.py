@@ -10,7 +10,7 @@ from mmseg.datasets import BaseSegDataset
 from msvit.registry import DATASETS
 
 from .clear_errors import ClearErrors
-from .digit_scenes import DIGIT_NAMES, MANIFEST, build_digit_scenes, check_build, read_manifest
+from .digit_scenes import DIGIT_NAMES, MANIFEST, build_digit_scenes, check_build, read_manifest, require_digit_scenes
 
 
 @DATASETS.register_module()
@@ -173,4 +173,6 @@ class DigitScenesDataset(ClearErrors, BaseSegDataset):
             build_digit_scenes(self.data_root, **self.build)
         elif Path(self.data_root).is_dir() and read_manifest(self.data_root) is None:
             raise FileNotFoundError(self._explain(f'{self.data_root} is incomplete: it has no valid {MANIFEST}'))
+        elif Path(self.data_root).is_dir():
+            require_digit_scenes(self.data_root)
         return super().load_data_list()
