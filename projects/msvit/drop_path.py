@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
+from .checks import check_drop_rate
 from .tokens import TokenIndex
 
 
@@ -48,8 +48,7 @@ def add_drop_path(blocks: Sequence[nn.Module], last_rate: float) -> None:
     Raises:
         ValueError: the rate is out of its range.
     """
-    if isinstance(last_rate, bool) or not isinstance(last_rate, Real) or not 0 <= last_rate < 1:
-        raise ValueError(f'drop_path_rate must lie in [0, 1), got {last_rate!r}')
+    check_drop_rate('drop_path_rate', last_rate)
     for i, block in enumerate(blocks):
         rate = last_rate * i / max(len(blocks) - 1, 1)
         if rate > 0:

@@ -268,7 +268,7 @@ class MSViT(GatedBackbone, SharedModel):
         if not larger or self.coarse_patch_size % self.patch_size:
             raise ValueError(
                 f'coarse_patch_size {self.coarse_patch_size!r} must be a larger multiple of the patch size {self.patch_size}, '
-                f'for instance {2 * self.patch_size}'
+                f'for instance {2 * self.patch_size}; the patch size is that of arch'
             )
         for name in ('layout', 'train_layout'):
             if getattr(self, name) not in tuple(INDEX_TYPES):

@@ -1,6 +1,7 @@
 """Segmenter's mask transformer on mixed-scale tokens, without replicating them first."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import mmcv.cnn
 import torch
@@ -9,6 +10,7 @@ from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from torch import Tensor, nn
 
 from ..attention import attend
+from ..checks import check_drop_rate
 from ..drop_path import ImageDropPath, announced_index
 from ..linear import Linear, adopt_linears, linear, linear_gelu
 from ..tokens import MixedTokens, TokenIndex
@@ -27,12 +29,13 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
         **kwargs: of ``SegmenterMaskTransformerHead``.
 
     Raises:
-        ValueError: ``attn_drop_rate`` is not 0.
+        ValueError: ``attn_drop_rate`` is not 0, or ``drop_path_rate`` not in [0, 1).
     """
 
     def __init__(self, *, drop_path_rate: float = 0.1, attn_drop_rate: float = 0.0, **kwargs):
-        if attn_drop_rate:
-            raise ValueError('MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0')
+        if isinstance(attn_drop_rate, bool) or not isinstance(attn_drop_rate, Real) or attn_drop_rate != 0:
+            raise ValueError(f'MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0, got {attn_drop_rate!r}')
+        check_drop_rate('drop_path_rate', drop_path_rate)
         super().__init__(drop_path_rate=0.0, **kwargs)
         for i, layer in enumerate(self.layers):
             rate = drop_path_rate * i / max(len(self.layers) - 1, 1)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ..analysis.read_image import read_rgb
 from ..analysis.samples import shrunk
+from ..images import read_rgb
 from ..runtime import ModelInfo, OnnxModel
 from .web_runtime import copy_runtime
 

@@ -13,8 +13,8 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from pathlib import Path
 
-from ...analysis.find_images import find_images
 from ...export.photographs import sample_photographs
+from ...images import find_images
 from ...page import build_site, fetch_runtime
 from ..arguments import add_output, evenly, file_of, positive
 from ..output import about, refuse_overwriting, say, write_json
