@@ -16,7 +16,7 @@ PYTEST_PARALLEL = -n $(JOBS) --maxprocesses=4 --dist=worksteal
 say = @printf '\n== %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format setup-det test-det setup-openmmlab test-openmmlab clean
+.PHONY: help setup demo test lint format setup-det test-det setup-openmmlab test-openmmlab setup-web test-web clean
 
 help:  ## show this list
 	@echo 'make TARGET [PYTHON=python3] [VENV=.venv] [JOBS=auto]'
@@ -56,6 +56,14 @@ test-openmmlab: $(STAMP_OPENMMLAB)  ## run all tests in it
 	$(say) 'Running the tests with the original OpenMMLab packages'
 	@$(PYTEST_ENV) $(PY_OPENMMLAB) -m pytest $(PYTEST_PARALLEL) tests
 
+setup-web: $(STAMP)  ## fetch what the tests of the page need beside a browser: Playwright, and ONNX Runtime for browsers by npm
+	@$(PY) -m pip install --quiet -e '.[web]'
+	@$(PY) -c 'from msvit.page import fetch_runtime; print("Ready:", fetch_runtime())'
+
+test-web: setup-web  ## run the tests of the page in headless Chromium (on Debian and Ubuntu: apt install chromium)
+	$(say) 'Running the tests of the page'
+	@$(PYTEST_ENV) $(PY) -m pytest -n0 tests/test_export/test_page_site.py tests/test_export/test_page_browser.py
+
 clean:  ## remove the virtual environments, caches and build leftovers; results in work_dirs/ stay
 	for venv in $(VENV) $(VENV_DET) $(VENV_OPENMMLAB); do [ ! -e $$venv/pyvenv.cfg ] || rm -rf $$venv; done
 	rm -rf build dist projects/msvit.egg-info .pytest_cache .ruff_cache .hypothesis
@@ -74,7 +82,7 @@ $(STAMP): setup.py
 	$(say) 'Installing torch and torchvision (the large download, some minutes)'
 	@$(PY) -m pip install --quiet torch torchvision
 	$(say) 'Installing msvit with OpenMMLab and the test tools'
-	@$(PY) -m pip install --quiet -e '.[onedl,test]'
+	@$(PY) -m pip install --quiet -e '.[onedl,onnx,test]'
 	@$(PY) -c 'import torch, torchvision, timm, mmcv, mmengine, mmseg, mmpretrain'
 	@touch $@
 

@@ -25,6 +25,7 @@ ANALYSIS = [
     'tqdm',
     'shtab',  # shell completion
 ]
+CONFIG_FOLDERS = ['configs', *(path.relative_to(HERE).as_posix() for path in sorted((HERE / 'configs').glob('_base_/**/')))]
 DOCS = ['mkdocs-material', 'mkdocstrings-python']
 
 setup(
@@ -47,14 +48,22 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     python_requires='>=3.10',
-    package_dir={'': 'projects'},
-    packages=find_packages('projects', include=['msvit', 'msvit.*']),
-    package_data={'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2']},
+    # Configs lie at the top, where OpenMMLab's users look for them, and travel in the package.
+    package_dir={'': 'projects', **{f'msvit.{folder.replace("/", ".")}': folder for folder in CONFIG_FOLDERS}},
+    packages=[
+        *find_packages('projects', include=['msvit', 'msvit.*']),
+        *(f'msvit.{folder.replace("/", ".")}' for folder in CONFIG_FOLDERS),
+    ],
+    package_data={
+        'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2', 'page/static/*'],
+        'msvit.configs': ['metafile.yml'],
+    },
     # The core: backbones, gates and losses in plain PyTorch.
     install_requires=[
         'torch>=2.6',  # weights_only loading with a list of allowed classes
         'timm>=1.0.20',  # Block.forward takes attn_mask
         'safetensors',
+        'huggingface_hub',  # from_pretrained, save_pretrained, push_to_hub
         'numpy',
     ],
     # The two lines of OpenMMLab share their import names: choose one.
@@ -77,11 +86,15 @@ setup(
             'regex',
             *TRAINING,
         ],
+        # `msvit export`, which wants torch 2.7; `msvit.runtime` needs numpy and onnxruntime alone.
+        'onnx': ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.4'],
+        # The tests of the page in a browser.
+        'web': ['playwright'],
         # Beside onedl; mmcv must then be built with its operators: see the Makefile.
         'det': ['onedl-mmdetection>=3.5.1'],
         'analysis': ANALYSIS,
         'docs': DOCS,
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', *ANALYSIS, *DOCS],
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'setuptools>=77', *ANALYSIS, *DOCS],
     },
     entry_points={'console_scripts': ['msvit = msvit.cli:main']},
     zip_safe=False,

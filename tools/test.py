@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from msvit.analysis.load_model import forget_pretrained
-from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint, short_errors
+from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint, require_data, short_errors
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
 
@@ -80,6 +80,7 @@ def main() -> None:
     if args.show or args.show_dir:
         draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
     with short_errors():
+        require_data(cfg, 'test_dataloader')
         metrics = build_runner(cfg, whole_checkpoint=True).test()
     if args.out and is_main_process():
         write_figures(Path(args.out), args.config, args.checkpoint, metrics)

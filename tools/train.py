@@ -5,7 +5,8 @@ python tools/train.py configs/msseg_s16_512x512_ade20k.py
 
 import argparse
 
-from msvit.engine.launch import build_runner, enable_amp, load_config, make_parser, set_resume, short_errors
+from msvit.engine.launch import build_runner, enable_amp, load_config, make_parser, require_data, set_resume, short_errors
+from msvit.engine.lost_peers import telling_of_lost_peers
 
 
 def make_train_parser() -> argparse.ArgumentParser:
@@ -37,7 +38,8 @@ def main() -> None:
         parser.error(str(error))
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
-    with short_errors():
+    with telling_of_lost_peers(), short_errors():
+        require_data(cfg, 'train_dataloader', 'val_dataloader')
         build_runner(cfg, whole_checkpoint=bool(cfg.get('resume'))).train()
 
 

@@ -25,9 +25,19 @@ def check_share(name: str, value: float) -> None:
     _check_number(name, value, 'lie in (0, 1)', lambda number: 0 < number < 1)
 
 
+def check_share_up_to(name: str, value: float, most: float) -> None:
+    """Raise ValueError unless the value lies in (0, most]."""
+    _check_number(name, value, f'lie in (0, {most}]', lambda number: 0 < number <= most)
+
+
 def check_closed_share(name: str, value: float) -> None:
     """Raise ValueError unless the value lies in [0, 1]."""
     _check_number(name, value, 'lie in [0, 1]', lambda number: 0 <= number <= 1)
+
+
+def check_drop_rate(name: str, value: float) -> None:
+    """Raise ValueError unless the value lies in [0, 1)."""
+    _check_number(name, value, 'lie in [0, 1)', lambda number: 0 <= number < 1)
 
 
 def check_positive(name: str, value: float) -> None:
@@ -52,6 +62,14 @@ def check_flag(name: str, value: bool) -> None:
     """Raise ValueError unless the value is True or False."""
     if not isinstance(value, bool):
         raise ValueError(f'{name} must be True or False, got {value!r}')
+
+
+def check_path(name: str, value: str | PathLike) -> None:
+    """Raise TypeError or ValueError unless the value is the name of a file, or an address."""
+    if not isinstance(value, str | PathLike):
+        raise TypeError(f'{name} must be a path or an address, got {value!r}')
+    if not str(value):
+        raise ValueError(f'{name} must be a path or an address, got an empty one')
 
 
 def check_sides(name: str, value: int | Sequence[int]) -> None:
@@ -104,6 +122,11 @@ def is_indices(value: Any, length: int) -> bool:
 def is_count(value: Any, least: int = 0) -> bool:
     """Whether the value is a whole number of at least ``least``; a bool is none."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+
+
+def is_share(value: Any) -> bool:
+    """Whether the value is a number in (0, 1]; a bool is none."""
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value <= 1
 
 
 def _check_number(name: str, value: Any, takes: str, valid: Callable[[float], bool]) -> None:

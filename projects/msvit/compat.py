@@ -1,14 +1,24 @@
 """What to say when OpenMMLab, or its part for detectors, is not installed; how its two lines and old torches differ."""
 
+import logging
+from functools import wraps
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Any
 
 try:
     from numpy._core import multiarray
 except ImportError:  # numpy before 1.26
     from numpy.core import multiarray
 
-__all__ = ['count_attention_on_cpus', 'multiarray', 'require_mmdet', 'require_openmmlab', 'require_scope']
+__all__ = [
+    'count_attention_on_cpus',
+    'drop_debug_prints',
+    'multiarray',
+    'require_mmdet',
+    'require_openmmlab',
+    'require_scope',
+]
 
 _PARTS = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
 
@@ -61,6 +71,26 @@ def require_mmdet() -> None:
             'project `make setup-det` puts both into an environment of their own, .venv-det; the Makefile shows the commands. '
             'An mmcv without operators must be built anew, beside a torch that it compiles with (2.13 does).'
         )
+
+
+def drop_debug_prints() -> None:
+    """Let mmengine's ``print_log`` print nothing of level DEBUG where it has no logger, for whoever imports it from now on.
+
+    mmseg and mmpretrain tell in this way, each at its import, that the forks' own data platform OneDL is not installed.
+    """
+    from mmengine import logging as mmengine_logging
+
+    print_log = mmengine_logging.print_log
+    if hasattr(print_log, 'drops_debug'):
+        return
+
+    @wraps(print_log)
+    def print_log_above_debug(msg: Any, logger: Any = None, level: int = logging.INFO) -> None:
+        if logger is not None or level > logging.DEBUG:
+            print_log(msg, logger, level)
+
+    print_log_above_debug.drops_debug = True
+    mmengine_logging.print_log = print_log_above_debug
 
 
 def _is_original() -> bool:

@@ -1,10 +1,9 @@
 """Stochastic depth that drops images, in any layout."""
 
-from numbers import Real
-
 import torch
 from torch import Tensor
 
+from .checks import check_drop_rate
 from .tokens import Segments
 
 
@@ -40,6 +39,5 @@ def drop_path_rates(last_rate: float, depth: int) -> list[float]:
     Raises:
         ValueError: the rate is out of its range.
     """
-    if isinstance(last_rate, bool) or not isinstance(last_rate, Real) or not 0 <= last_rate < 1:
-        raise ValueError(f'drop_path_rate must lie in [0, 1), got {last_rate!r}')
+    check_drop_rate('drop_path_rate', last_rate)
     return [last_rate * i / max(depth - 1, 1) for i in range(depth)]

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from inspect import signature
 from typing import Any
 
+from .checks import naming
+
 # Registry of mmengine -> name after ``msvit.`` -> module, with ``:attribute`` where that has another name.
 PARTS: dict[str, dict[str, str]] = {
     'model': {
@@ -115,6 +117,20 @@ def build_part(part: Any, suffix: str, **defaults: Any) -> Any:
     arguments = {name: value for name, value in part.items() if name not in ('type', '_scope_')}
     taken = signature(make).parameters
     return make(**{name: value for name, value in defaults.items() if name in taken} | arguments)
+
+
+def build_teacher(teacher: Any) -> Any:
+    """Build the teacher of a gate from its config, such as ``dict(type='msvit.LabelTeacher')``; return a given one as it is.
+
+    Raises:
+        ValueError: the config names no teacher, or one of its arguments is out of range.
+        TypeError: it is neither.
+    """
+    with naming('teacher'):
+        built = build_part(teacher, 'Teacher')
+    if not callable(getattr(built, 'targets', None)):
+        raise TypeError(f"teacher must be a GateTeacher or its config, such as dict(type='msvit.LabelTeacher'), got {built!r}")
+    return built
 
 
 def _find_model(name: str) -> Callable[..., Any] | None:

@@ -234,9 +234,15 @@ def test_shares_of_the_initial_tokens_may_be_given(dyvit, images):
         dyvit(keep_rate=(0.5, 0.9, 0.3))
 
 
-@pytest.mark.parametrize('options', [dict(ratio_weight=-1), dict(ratio_of='token')])
-def test_options_out_of_range(dyvit, options):
-    with pytest.raises(ValueError, match='ratio_weight must not be negative and ratio_of'):
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(ratio_weight=-1), 'ratio_weight must not be negative, got -1'),
+        (dict(ratio_of='token'), "unknown ratio_of 'token': choose one of 'image', 'batch'"),
+    ],
+)
+def test_options_out_of_range(dyvit, options, message):
+    with pytest.raises(ValueError, match=message):
         dyvit(**options)
 
 

@@ -208,10 +208,11 @@ def test_address_is_downloaded_once_and_kept_apart(tmp_path, monkeypatch):
 
     def download(url, file):
         fetched.append(url)
-        pathlib.Path(file).write_bytes((tmp_path / 'served.pth').read_bytes())
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes((tmp_path / 'served.pth').read_bytes())
 
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', download)
+    monkeypatch.setattr('msvit.checkpoints.io.download', download)
     for url in ('https://one.example/w.pth?v=1', 'https://one.example/w.pth?v=1', 'https://two.example/w.pth'):
         assert_same(read_checkpoint(url), STATE)
     assert fetched == ['https://one.example/w.pth?v=1', 'https://two.example/w.pth']

@@ -268,7 +268,7 @@ def test_another_normalisation_is_refused(classifier_config, batch):
 @pytest.mark.parametrize(
     'change, error, message',
     [
-        (dict(class_weight=-1), ValueError, 'must not be negative, got -1 and 0.5'),
+        (dict(class_weight=-1), ValueError, 'class_weight must not be negative, got -1'),
         (dict(token_loss='cosine'), ValueError, "unknown token_loss 'cosine': choose one of 'mse', 'kl'"),
         (dict(teacher='teacher.pth'), TypeError, 'the config of an ImageClassifier.*got str'),
         (dict(head=None), ValueError, 'DistilledClassifier has no head'),

@@ -128,6 +128,24 @@ def test_label_maps_that_would_train_wrongly_are_refused(root, dataset, change, 
     assert not problems(root)
 
 
+@pytest.mark.parametrize('size', [(1, 1), (1, 40), (40, 1)])
+def test_images_of_one_row_or_column_are_refused(root, dataset, size):
+    for mode, file in (('RGB', root / f'{IMAGE}.png'), ('L', root / LABELS)):
+        Image.new(mode, size).save(file)
+    with pytest.raises(ValueError, match=rf'000001\.png is {size[0]}x{size[1]} pixels large: take images of one row'):
+        dataset[1]
+    (problem,) = problems(root)
+    assert 'of one row or column' in problem
+
+
+def test_classifiers_read_images_of_one_pixel(root):
+    Image.new('RGB', (1, 1), (9, 8, 7)).save(root / f'{IMAGE}.png')
+    init_default_scope('mmpretrain')
+    pipeline = [LOAD, dict(type='RandomResizedCrop', scale=8), dict(type='PackInputs')]
+    dataset = DATASETS.build(dict(type='msvit.ImageFolderDataset', data_root=str(root / 'images'), pipeline=pipeline))
+    assert dataset[1]['inputs'].unique().tolist() == [7, 8, 9]
+
+
 def test_labels_of_16_bits_that_fit_into_8_are_fine(root, dataset):
     file = root / LABELS
     before = dataset[1]['data_samples'].gt_sem_seg.data

@@ -134,20 +134,26 @@ def losses() -> Callable[..., list[dict[str, float]]]:
 
 
 @pytest.fixture(scope='session')
-def train() -> Callable[..., None]:
-    """Trains configs one after the other, each into a folder beside it, by so many processes; several need torchrun."""
+def train() -> Callable[..., str]:
+    """Trains configs one after the other, each into a folder beside it, by so many processes; several need torchrun.
 
-    def run(ranks: int, configs: list[Path], torchrun: bool = False, gpus: str = '') -> None:
+    Gives what the processes wrote to stderr; they must come to their end, or with ``ends=False`` fail.
+    """
+
+    def run(
+        ranks: int, configs: list[Path], torchrun: bool = False, gpus: str = '', more: tuple[str, ...] = (), ends: bool = True
+    ) -> str:
         pairs = [str(part) for config in configs for part in (config, config.with_suffix(''))]
         start, arguments = [], []
         if torchrun or ranks > 1:
             start = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={ranks}']
-            arguments = ['--', '--launcher', 'pytorch']
+            arguments = ['--', '--launcher', 'pytorch', *more]
         command = [sys.executable, *start, str(HERE / 'train_all.py'), *pairs, *arguments]
         paths = os.pathsep.join(filter(None, [str(HERE), os.environ.get('PYTHONPATH')]))
         environ = {**os.environ, 'PYTHONPATH': paths, 'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': gpus}
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+        assert (done.returncode == 0) == ends, done.stdout[-3000:] + done.stderr[-6000:]
+        return done.stderr
 
     return run
 

@@ -1,7 +1,9 @@
-"""Parts of the toy configs: a gate whose draws do not depend on the batch, a hook that writes down what every rank saw, mixed
-precision on CPUs, which mmengine's wrapper refuses."""
+"""Parts of the toy configs: a gate whose draws do not depend on the batch, hooks that write down what every rank saw and kill
+one, mixed precision on CPUs, which mmengine's wrapper refuses."""
 
 import json
+import os
+import signal
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,6 +33,20 @@ class KeyedGate(MLPGate):
             noise.uniform_(0.02, 0.98, generator=torch.Generator().manual_seed(key))
         p_fine = torch.sigmoid((logits + torch.logit(uniform)) / self.temperature)
         return GateOutput(p_fine, p_fine > 0.5)
+
+
+@HOOKS.register_module(force=True)
+class DieOnce(Hook):
+    """The process of one rank is killed after an iteration; the file ``killed`` in the work dir says when, and that it was."""
+
+    def __init__(self, rank: int, iteration: int) -> None:
+        self.rank, self.iteration = rank, iteration
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        trace = Path(runner.work_dir) / 'killed'
+        if get_rank() == self.rank and batch_idx == self.iteration and not trace.exists():
+            trace.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 @HOOKS.register_module(force=True)

@@ -90,6 +90,7 @@ class GateStudy:
         if not final.exists():
             cfg = self._config(gate, seed, self.share)
             cfg.work_dir, cfg.experiment_name = str(folder), f'{gate} {seed} {folder}'
+            cfg.visualizer.pop('name', None)  # one for each run, not one that writes where the first began
             build_runner(cfg, whole_checkpoint=False).train()
         for share in [1.0] if gate == DENSE else self.shares:
             figures = folder / f'share_{share:g}.json'

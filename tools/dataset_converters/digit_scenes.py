@@ -22,7 +22,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--digits-per-scene', type=int, nargs=2, default=(1, 3), metavar=('FEWEST', 'MOST'), help='(default: 1 3)'
     )
     parser.add_argument('--boxes', action='store_true', help="write boxes and masks in COCO's form too")
-    parser.add_argument('--overwrite', action='store_true', help='replace DigitScenes of other settings')
+    parser.add_argument('--overwrite', action='store_true', help='replace one of other settings, or with files missing')
     return parser.parse_args(argv)
 
 

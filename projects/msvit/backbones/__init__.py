@@ -4,6 +4,7 @@ from .ms_deit import MSDeiT
 from .ms_vit import MSViT
 from .pruning import MSDyViT, MSEViT
 from .swin import MSSwin
+from .timm_entries import TimmMSViT
 from .trace import TokenRecord, TokenTrace
 
-__all__ = ['MSDeiT', 'MSDyViT', 'MSEViT', 'MSSwin', 'MSViT', 'TokenRecord', 'TokenTrace']
+__all__ = ['MSDeiT', 'MSDyViT', 'MSEViT', 'MSSwin', 'MSViT', 'TimmMSViT', 'TokenRecord', 'TokenTrace']

@@ -129,7 +129,8 @@ class GatedBackbone(nn.Module, ABC):
             gate = dict(type='msvit.TrainedGate', checkpoint=gate)
         # a gate of its own file is not replaced by that of the host's pretrained weights
         self._kept_groups = ('gate.',) if isinstance(gate, dict) and gate.get('checkpoint') else ()
-        self.gate = build_part(gate, 'Gate', coarse_patch_size=self.coarse_patch_size)
+        with naming('gate'):
+            self.gate = build_part(gate, 'Gate', coarse_patch_size=self.coarse_patch_size)
         native = TokenGrid(*self.patch_embed.img_size, self.patch_size, self.coarse_patch_size)
         with naming('gate_loss'):
             self.gate_loss = build_gate_loss(gate_loss, native.region_shape)

@@ -19,6 +19,7 @@ from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, embed
 from .block import MixedScaleBlock
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
+from .hub import SharedModel
 from .macs import Macs, attention_macs, linear_macs
 from .timm_vit import build_timm_vit
 
@@ -28,7 +29,7 @@ _BEYOND_VIT = ('gate.', 'gate_loss.', 'score_predictor.')
 OutType = Literal['cls_token', 'featmap', 'tokens']
 
 
-class MSViT(GatedBackbone):
+class MSViT(GatedBackbone, SharedModel):
     """A timm Vision Transformer whose tokens have two scales, chosen for each region of the image by a gate.
 
     The parameters carry timm's names, beside them stand ``gate`` and ``gate_loss``. With every region fine this is the
@@ -269,7 +270,7 @@ class MSViT(GatedBackbone):
         if not larger or self.coarse_patch_size % self.patch_size:
             raise ValueError(
                 f'coarse_patch_size {self.coarse_patch_size!r} must be a larger multiple of the patch size {self.patch_size}, '
-                f'for instance {2 * self.patch_size}'
+                f'for instance {2 * self.patch_size}; the patch size is that of arch'
             )
         for name in ('layout', 'train_layout'):
             if getattr(self, name) not in tuple(LAYOUTS):

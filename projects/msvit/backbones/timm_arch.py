@@ -47,7 +47,7 @@ def build_timm(
     if not timm.is_model(arch):
         near = get_close_matches(arch, timm.list_models())
         hint = f' Did you mean one of {", ".join(near)}?' if near else ''
-        raise ValueError(f"unknown timm model {arch!r}.{hint} timm.list_models('{pattern}') lists them")
+        raise ValueError(f"arch names an unknown timm model {arch!r}.{hint} timm.list_models('{pattern}') lists them")
     try:
         model, refusal = timm.create_model(arch, **options), None
     except Exception as error:  # another class of model refuses in a way of its own what it does not know

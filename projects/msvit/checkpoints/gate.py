@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
+from ..checks import check_flag, check_path
 from ..gates import LEARNED_KINDS, LearnedGate, Normalization, renormalize_gate
 from ..logs import log
 from .errors import CheckpointError
@@ -74,7 +75,14 @@ def load_gate(
     """
     if unknown := settings.keys() - set(SETTINGS):
         raise TypeError(f'unknown settings of a trained gate: {", ".join(sorted(unknown))}; it has {", ".join(SETTINGS)}')
+    check_flag('frozen', frozen)
+    if not isinstance(prefix, str):
+        raise TypeError(f'prefix must be a text, got {prefix!r}')
     host = Normalization.of(mean, std)
+    if not isinstance(source, dict):
+        check_path('source', source)
+    elif not source:
+        raise CheckpointError('source holds no tensors')
     if isinstance(source, dict):
         state, metadata, label = source, {}, 'the given tensors'
     else:
@@ -155,7 +163,7 @@ def find_gate(state: dict[str, Tensor], label: str = 'the checkpoint', prefix: s
         raise CheckpointError(f'{label} holds {len(gates)} gates, {listed}: choose one, for instance prefix={names[0]!r}')
     parts = sorted({name.split('.')[0] for name in state})
     found = f'{len(state)} tensors of {", ".join(parts[:8])}{", ..." if len(parts) > 8 else ""}'
-    below = f' below {prefix!r}' if prefix else ''
+    below = f' below prefix={prefix!r}' if prefix else ''
     raise CheckpointError(
         f'{label} holds no learned gate{below} (such as backbone.gate.mlp.0.weight and on), but {found}: train a mixed-scale '
         "backbone with gate=dict(type='msvit.MLPGate') or dict(type='msvit.ContextGate') and give its checkpoint"

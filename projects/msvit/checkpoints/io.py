@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlparse
 
 import numpy as np
@@ -19,8 +18,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from ..logs import log
+from .download import download
 from .errors import CheckpointError
 from .packaged import SCHEME, packaged_file
+from .unpacked import check_shapes, check_unpacked
 from .whole_file import whole_file
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
@@ -155,6 +156,10 @@ def save_weights(
 
     Returns:
         The path written.
+
+    Raises:
+        ValueError: another suffix, no tensors, or others than tensors.
+        OSError: it cannot be written, as on a full disk.
     """
     path = Path(path)
     if path.suffix != '.safetensors':
@@ -169,25 +174,26 @@ def save_weights(
     tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
-    with whole_file(path) as partial:
-        safetensors.torch.save_file(tensors, partial, metadata=about)
+    try:
+        with whole_file(path) as partial:
+            safetensors.torch.save_file(tensors, partial, metadata=about)
+    except (SafetensorError, OSError) as error:
+        raise OSError(f'cannot write {path}, nothing is left of it: {error}') from error
     return path
 
 
 def _download(url: str) -> Path:
     # The digest keeps apart the many files of the world that are called checkpoint.pth.
     name = f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(urlparse(url).path).name}'
-    file = Path(torch.hub.get_dir()) / 'checkpoints' / name
+    file = _cache() / name
     if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
         log(f'Downloading {url} to {file}')
-        try:
-            torch.hub.download_url_to_file(url, str(file))
-        except (URLError, OSError) as error:
-            raise CheckpointError(
-                f'cannot download {url} ({error}): fetch the file by other means and give its path'
-            ) from error
+        download(url, file)
     return file
+
+
+def _cache() -> Path:
+    return Path(torch.hub.get_dir()) / 'checkpoints'
 
 
 def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') -> object:
@@ -211,9 +217,14 @@ def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') 
     try:
         if is_safetensors or (file.suffix == '.safetensors' and not head.startswith((b'PK', b'\x80'))):
             return safetensors.torch.load_file(file)
+        check_unpacked(file)
         # A stream, because torch.load would judge a path by its suffix.
         with _ALLOWING, file.open('rb') as stream, torch.serialization.safe_globals(list(allowed)):
-            return torch.load(stream, map_location=map_location, weights_only=True)
+            content = torch.load(stream, map_location=map_location, weights_only=True)
+        check_shapes(content, file)
+        return content
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
         refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)|unrecognized (function)|(getattr)\(', str(error))
         if refused:
@@ -234,7 +245,10 @@ def _read(file: Path) -> object:
 def _unreadable(file: Path, error: Exception) -> CheckpointError:
     # torch puts advice to load unsafely in front of the reason
     reason = str(error).rpartition('WeightsUnpickler error: ')[2].strip().splitlines() or [type(error).__name__]
-    return CheckpointError(f'{file} ({file.stat().st_size} bytes) is corrupt, truncated, or no checkpoint: {reason[0]}')
+    advice = '; delete it, and it is downloaded anew' if file.parent == _cache() else ''
+    return CheckpointError(
+        f'{file} ({file.stat().st_size} bytes) is corrupt, truncated, or no checkpoint: {reason[0]}{advice}'
+    )
 
 
 def _unwrap(content: object, file: Path) -> dict[str, Tensor]:

@@ -204,7 +204,11 @@ def _timm_weights(arch: str) -> dict[str, Tensor]:
         )
     if not timm.is_model(arch):
         raise ValueError(f'timm has no architecture {arch!r}; give the path of a checkpoint instead of True')
+    log(f"Fetching timm's weights of {arch}, unless they are there")
+    hub = logging.getLogger('huggingface_hub')  # tells of every retry, a dozen times
+    level = hub.level
     try:
+        hub.setLevel(logging.ERROR)
         return timm.create_model(arch, pretrained=True).state_dict()
     except Exception as error:  # each version of the hub's client has errors of its own
         raise CheckpointError(
@@ -212,6 +216,8 @@ def _timm_weights(arch: str) -> dict[str, Tensor]:
             'where there is none, fetch the file elsewhere and give its path instead of True; or set pretrained=None where a '
             'trained model is loaded anyway'
         ) from error
+    finally:
+        hub.setLevel(level)
 
 
 def _grid_of(model: nn.Module, target: dict[str, Tensor]) -> Grid:

@@ -47,6 +47,7 @@ def publish_weights(
         ValueError: another suffix.
         FileNotFoundError: no such checkpoint.
         FileExistsError: there is a file of this name.
+        OSError: it cannot be written, as on a full disk.
         CheckpointError: the checkpoint cannot be read, or holds weights that are not finite.
     """
     out = Path(out)
@@ -64,7 +65,10 @@ def publish_weights(
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix='.publish-') as folder:
         file = Path(folder) / f'weights{out.suffix}'
-        (_write_safetensors if out.suffix == '.safetensors' else _write_torch)(state, meta, file)
+        try:
+            (_write_safetensors if out.suffix == '.safetensors' else _write_torch)(state, meta, file)
+        except (OSError, RuntimeError) as error:  # torch's writer says it in its own way
+            raise OSError(f'cannot write {out}, nothing is left of it: {error}') from error
         final = out.with_name(f'{out.stem}-{_digest(file)[:8]}{out.suffix}')
         if final.exists() and not overwrite:
             raise FileExistsError(f'{final} exists: choose another name, or overwrite it')

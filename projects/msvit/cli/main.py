@@ -26,6 +26,8 @@ COMMANDS = {
     'speed': "what mixed-scale tokens gain on this machine: the README's table of ratios",
     'convert': 'make a mixed-scale model of a trained dense one, with labels or without',
     'compare': 'the speed of two trained models on real images, in turns',
+    'page': 'a static site that runs an exported model in a browser',
+    'export': 'an ONNX file whose number of tokens is that which each image needs, checked against torch',
 }
 COMPLETION = 'completion'
 

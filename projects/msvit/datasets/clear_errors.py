@@ -9,6 +9,8 @@ import mmengine.fileio as fileio
 import torch
 from mmseg.datasets import BaseSegDataset
 
+from msvit.checks import check_flag
+
 from .caching import keep_loaded
 from .loading import loading_like_commands
 from .verify import VERIFY_COMMAND, broken_reason, unusable_labels_reason, wrong_labels_reason
@@ -69,6 +71,7 @@ class ClearErrors:
     HOW_TO = 'Point data_root and data_prefix of the config to your folders.'
 
     def __init__(self, *args: Any, cache: bool = False, **kwargs: Any) -> None:
+        check_flag('cache', cache)
         super().__init__(*args, **kwargs)
         self.pipeline.transforms = loading_like_commands(self.pipeline.transforms)
         self._usable: set[str] = set()

@@ -12,6 +12,7 @@ Real handwritten digits (scikit-learn) stand at random places and sizes on real 
 import json
 import logging
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mmengine.logging import print_log
 from PIL import Image
 from tqdm import tqdm
 
+from ..checks import check_flag, check_path, is_count, is_share
 from .scene_painter import NOTE_SIDE, Scene, ScenePainter
 
 DIGIT_NAMES = tuple('0123456789')
@@ -50,7 +52,7 @@ def build_digit_scenes(
         seed: seed of everything random, >= 0.
         digits_per_scene: (fewest, most) digits of a scene.
         note_side: (smallest, largest) side of a digit's note, as a share of the scene's side, in (0, 1].
-        overwrite: replace a DigitScenes of other settings that stands at ``root``; nothing else is ever replaced.
+        overwrite: replace a DigitScenes of other settings, or one that lacks files; nothing else is ever replaced.
 
     Returns:
         The folder.
@@ -58,12 +60,16 @@ def build_digit_scenes(
     Raises:
         ValueError: a number out of range, or ``root`` holds a DigitScenes of other settings.
         FileExistsError: ``root`` holds something else.
+        FileNotFoundError: files of the DigitScenes at ``root`` are gone.
     """
+    check_path('root', root)
+    check_flag('overwrite', overwrite)
     _check_settings(train, val, size, seed, digits_per_scene, note_side)
     settings = {'dataset': 'DigitScenes', 'version': VERSION, 'train': train, 'val': val, 'size': size, 'seed': seed}
     settings.update(digits_per_scene=list(digits_per_scene), note_side=list(note_side))
     root = Path(root).resolve()
-    if read_manifest(root) == settings:  # before the lock: the data may lie on a read-only disk
+    if read_manifest(root) == settings and not overwrite:  # before the lock: the data may lie on a read-only disk
+        _require_files(root, settings)
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(root.with_name(f'{root.name}.lock')):
@@ -86,12 +92,17 @@ def _check_settings(
     train: int, val: int, size: int, seed: int, digits_per_scene: tuple[int, int], note_side: tuple[float, float]
 ) -> None:
     for name, value, least in (('train', train, 1), ('val', val, 1), ('size', size, 32), ('seed', seed, 0)):
-        if not isinstance(value, int) or value < least:
+        if not is_count(value, least):
             raise ValueError(f'DigitScenes: {name} must be an integer >= {least}, got {value!r}')
-    if len(digits_per_scene) != 2 or not 0 <= digits_per_scene[0] <= digits_per_scene[1]:
+    if not _is_pair(digits_per_scene, is_count):
         raise ValueError(f'DigitScenes: digits_per_scene must be (fewest, most), got {digits_per_scene!r}')
-    if len(note_side) != 2 or not 0 < note_side[0] <= note_side[1] <= 1:
+    if not _is_pair(note_side, is_share):
         raise ValueError(f'DigitScenes: note_side must be (smallest, largest) shares in (0, 1], got {note_side!r}')
+
+
+def _is_pair(value: Any, valid: Callable[[Any], bool]) -> bool:
+    """Whether it is (smallest, largest) of valid numbers."""
+    return isinstance(value, Sequence) and len(value) == 2 and all(map(valid, value)) and value[0] <= value[1]
 
 
 def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:
@@ -104,10 +115,12 @@ def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:
             f'{root} exists, but is no complete DigitScenes (it has no {MANIFEST}); '
             'choose another folder, or remove it if you do not need it'
         )
-    if found == settings:
+    if found == settings and not missing_files(root, settings):
         return True
     if overwrite:
         return False
+    if found == settings:
+        _require_files(root, settings)
     differing = ', '.join(
         f'{key} {found.get(key)!r} (asked for: {settings[key]!r})' for key in settings if found.get(key) != settings[key]
     )
@@ -127,12 +140,34 @@ def read_manifest(root: str | Path) -> dict[str, Any] | None:
 
 
 def require_digit_scenes(root: str | Path) -> None:
-    """Raise FileNotFoundError unless a complete DigitScenes is at ``root``."""
-    if read_manifest(root) is None:
+    """Raise FileNotFoundError unless a complete DigitScenes is at ``root``, with all of its images."""
+    manifest = read_manifest(root)
+    if manifest is None:
         raise FileNotFoundError(
             f'{root} holds no complete DigitScenes (it has no valid {MANIFEST}). '
             f'Generate it: python tools/dataset_converters/digit_scenes.py {root}'
         )
+    _require_files(Path(root), manifest)
+
+
+def _require_files(root: Path, manifest: dict[str, Any]) -> None:
+    """Raise FileNotFoundError where scenes were removed since they were generated."""
+    if missing := missing_files(root, manifest):
+        raise FileNotFoundError(
+            f'{len(missing)} files of the DigitScenes at {root} are gone, the first is {missing[0]}. Generate them anew: '
+            f'python tools/dataset_converters/digit_scenes.py {root} --overwrite'
+        )
+
+
+def missing_files(root: Path, manifest: dict[str, Any]) -> list[Path]:
+    """The images and label maps of a DigitScenes, as its manifest counts them, that are not there."""
+    missing = []
+    for split in ('train', 'val'):
+        for folder, suffix in ((root / 'images' / split, 'jpg'), (root / 'annotations' / split, 'png')):
+            there = {path.name for path in folder.glob(f'*.{suffix}')}
+            names = (f'{index:06d}.{suffix}' for index in range(manifest.get(split, 0)))
+            missing += [folder / name for name in names if name not in there]
+    return missing
 
 
 def _write_split(root: Path, painter: ScenePainter, count: int) -> None:
@@ -173,15 +208,25 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content) + '\n')
 
 
+def check_build(build: Any) -> None:
+    """Raise TypeError unless it is a dict of arguments of `build_digit_scenes`, or None."""
+    if build is not None and not isinstance(build, dict):
+        raise TypeError(f'build must be a dict of arguments of build_digit_scenes, or None, got {build!r}')
+
+
 class GeneratedScenes:
     """Mixin in front of a data set on DigitScenes, which is generated where it is missing.
 
     Args:
         build: arguments of `build_digit_scenes`. None: the data set must be there.
         **kwargs: of the data set.
+
+    Raises:
+        TypeError: ``build`` is something else.
     """
 
     def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
+        check_build(build)
         self.build = build
         super().__init__(**kwargs)
 

@@ -8,7 +8,7 @@ from mmseg.datasets import ADE20KDataset as MMSegADE20KDataset
 from mmseg.datasets import BaseSegDataset
 
 from .clear_errors import ClearErrors
-from .digit_scenes import DIGIT_NAMES, MANIFEST, build_digit_scenes, read_manifest
+from .digit_scenes import DIGIT_NAMES, MANIFEST, build_digit_scenes, check_build, read_manifest, require_digit_scenes
 
 
 class ADE20KDataset(ClearErrors, MMSegADE20KDataset):
@@ -127,6 +127,7 @@ class DigitScenesDataset(ClearErrors, BaseSegDataset):
         **kwargs: of mmseg's ``BaseSegDataset``.
 
     Raises:
+        TypeError: ``build`` is neither a dict nor None.
         ValueError: ``build`` is given, and ``data_root`` holds DigitScenes of other settings.
     """
 
@@ -154,6 +155,7 @@ class DigitScenesDataset(ClearErrors, BaseSegDataset):
     HOW_TO = 'Generate it: python tools/dataset_converters/digit_scenes.py data/digit_scenes'
 
     def __init__(self, build: dict[str, Any] | None = None, **kwargs) -> None:
+        check_build(build)
         self.build = build
         super().__init__(**kwargs)
 
@@ -165,4 +167,6 @@ class DigitScenesDataset(ClearErrors, BaseSegDataset):
             build_digit_scenes(self.data_root, **self.build)
         elif Path(self.data_root).is_dir() and read_manifest(self.data_root) is None:
             raise FileNotFoundError(self._explain(f'{self.data_root} is incomplete: it has no valid {MANIFEST}'))
+        elif Path(self.data_root).is_dir():
+            require_digit_scenes(self.data_root)
         return super().load_data_list()

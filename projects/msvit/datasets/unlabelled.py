@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 
+from msvit.checks import check_count, check_flag, check_path
 from msvit.images import read_rgb, shrunk
 
 IGNORED = 255
@@ -27,6 +28,10 @@ class UnlabelledImages(BaseDataset):
     """
 
     def __init__(self, ann_file: str, bgr: bool = True, label_map: bool = False, max_side: int = 1024, **kwargs: Any):
+        check_path('ann_file', ann_file)
+        check_flag('bgr', bgr)
+        check_flag('label_map', label_map)
+        check_count('max_side', max_side, least=1)
         self.bgr, self.label_map, self.max_side = bgr, label_map, max_side
         super().__init__(ann_file=ann_file, **kwargs)
 

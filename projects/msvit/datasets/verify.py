@@ -80,6 +80,8 @@ def unusable_labels_reason(image: str, labels: str, backend_args: dict | None = 
         if file.size != (width, height):
             turned = ': it is turned' if file.size == (height, width) else ''
             return f'is {file.size[0]}x{file.size[1]} pixels large, but its image {image} {width}x{height}{turned}'
+        if 1 in file.size:  # mmseg squeezes what it loads, and loses that axis
+            return f'is {width}x{height} pixels large: take images of one row or column out of the data set'
         if file.mode.startswith(('I', 'F')):
             highest = np.asarray(file).max()
             if highest > UINT8_MAX:

@@ -1,9 +1,10 @@
 """What plugs into mmengine's runner."""
 # ruff: noqa: E402
 
-from ..compat import require_openmmlab
+from ..compat import drop_debug_prints, require_openmmlab
 
 require_openmmlab()
+drop_debug_prints()
 
 from .autocast import CPUAutocastOptimWrapper
 from .consistency_hook import ConsistencyHook

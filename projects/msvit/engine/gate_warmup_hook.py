@@ -4,6 +4,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import nn
 
+from ..checks import check_count, check_positive
 from .gate_loss_hook import find_gated
 
 
@@ -28,8 +29,10 @@ class GateWarmupHook(Hook):
     def __init__(self, epochs: float | None = None, iters: int | None = None):
         if (epochs is None) == (iters is None):
             raise ValueError('give the length of the warm-up either in epochs or in iters')
-        if (epochs or iters or 0) <= 0:
-            raise ValueError(f'the warm-up must be longer than nothing, got {iters if epochs is None else epochs}')
+        if epochs is None:
+            check_count('iters', iters, least=1)
+        else:
+            check_positive('epochs', epochs)
         self.epochs, self.iters = epochs, iters
         self._groups: list[dict] = []
         self._rates: list[float] = []

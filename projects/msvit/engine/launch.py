@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import get_device
 from mmengine.logging import print_log
-from mmengine.registry import RUNNERS
+from mmengine.registry import DATASETS, RUNNERS, init_default_scope
 from mmengine.runner import Runner
 
 from msvit.compat import require_scope
@@ -76,22 +77,31 @@ def read_config(path: str | Path, options: dict | None = None) -> Config:
     """Read a config file.
 
     Args:
-        path: of the file.
+        path: of the file. Those of the project ship with it: ``configs/NAME.py`` and ``NAME.py`` are found from anywhere.
         options: settings that replace its own, as ``--cfg-options`` gives them.
 
     Raises:
         FileNotFoundError: there is no such config.
         ValueError: it is not of a kind that mmengine reads.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
+    path = _find_config(Path(path))
     if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
         raise ValueError(f'{path} is no config: a .py, .json or .yaml file is needed.')
     cfg = Config.fromfile(str(path))
     if options:
         cfg.merge_from_dict(options)
     return cfg
+
+
+def _find_config(path: Path) -> Path:
+    """The file, or the config of the project that has this name."""
+    if path.is_file():
+        return path
+    packaged = Path(__file__).resolve().parents[1] / 'configs'
+    folder = packaged if packaged.is_dir() else packaged.parents[2] / 'configs'  # of an installed package; of a clone
+    if str(path.parent) in ('.', 'configs') and (folder / path.name).is_file():
+        return folder / path.name
+    raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
 
 
 def require_checkpoint(path: str) -> str:
@@ -160,8 +170,10 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
     Raises:
         ImportError: the config wants mmdet, and it is not installed.
         FileNotFoundError: the checkpoint to begin with is not there.
+        PermissionError: nothing can be written to the work dir.
     """
     require_scope(cfg.get('default_scope'))
+    _require_writable(Path(cfg.work_dir))
     if cfg.get('load_from'):
         require_checkpoint(cfg.load_from)
     install_safe_loading()
@@ -173,6 +185,36 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
     if whole_checkpoint:
         runner.load_checkpoint = partial(runner.load_checkpoint, strict=True)
     return runner
+
+
+def require_data(cfg: Config, *loaders: str) -> None:
+    """Check that the data are there, before weights are fetched for a model that could not be trained.
+
+    Args:
+        cfg: of the run.
+        loaders: ``'train_dataloader'``, ...; those that the config lacks are passed over.
+
+    Raises:
+        FileNotFoundError: the ``data_root`` of one is missing; the data set says what belongs there.
+    """
+    for name in loaders:
+        dataset = (cfg.get(name) or {}).get('dataset') or {}
+        root = dataset.get('data_root')
+        if isinstance(root, str) and '://' not in root and not dataset.get('build') and not Path(root).exists():
+            init_default_scope(cfg.get('default_scope', 'mmengine'))
+            DATASETS.build(dataset)  # fails, with the layout that it expects
+            raise FileNotFoundError(f'{name}.dataset.data_root, {root}, does not exist')
+
+
+def _require_writable(work_dir: Path) -> None:
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=work_dir):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f'cannot write to the work dir {work_dir} ({error.strerror or error}): name another one, --work-dir FOLDER'
+        ) from error
 
 
 def _save_safely(cfg: Config) -> None:

@@ -10,7 +10,7 @@ from mmengine.structures import PixelData
 from torch import Tensor, nn
 
 from ..checks import check_closed_share
-from ..parts import build_part
+from ..parts import build_teacher
 from ..teachers import GateTeacher
 from ..tokens import pad_to_multiple
 from .gate_loss_hook import find_gated
@@ -33,7 +33,7 @@ class OracleHook(Hook):
 
     def __init__(self, teacher: GateTeacher | dict[str, Any], fine_share: float):
         check_closed_share('fine_share', fine_share)
-        self.teacher, self.fine_share = build_part(teacher, 'Teacher'), fine_share
+        self.teacher, self.fine_share = build_teacher(teacher), fine_share
         self._mask: Tensor | None = None
 
     def before_run(self, runner: Runner) -> None:

@@ -22,11 +22,21 @@ class OwnCheckpoints(LocalBackend):
         self._outdated: list[Path] = []
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Writes a file that a kill or a full disk leaves as it was."""
+        """Writes a file that a kill or a full disk leaves as it was.
+
+        Raises:
+            OSError: it cannot be written, as on a full disk.
+        """
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as partial:
-            partial.write_bytes(obj)
+        try:
+            with whole_file(path) as partial:
+                partial.write_bytes(obj)
+        except OSError as error:
+            raise OSError(
+                f'cannot save {path} ({error.strerror or error}); older checkpoints are as they were: make room, then go on '
+                'with --resume'
+            ) from error
 
     def isfile(self, filepath: str | Path) -> bool:
         """Whether it is a file of this run."""

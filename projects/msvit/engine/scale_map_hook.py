@@ -14,6 +14,7 @@ from mmengine.visualization import LocalVisBackend
 from PIL import Image
 from torch import Tensor, nn
 
+from ..checks import check_path, is_count
 from ..images import resize
 from ..scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel
 from .host import host_of
@@ -35,14 +36,16 @@ class ScaleMapHook(Hook):
         out_dir: name of the folder for the pictures.
 
     Raises:
-        ValueError: ``images`` is less than 1.
+        ValueError: ``images`` is less than 1, or ``out_dir`` empty.
+        TypeError: ``out_dir`` is no name.
     """
 
     priority = 'LOW'
 
     def __init__(self, images: int = 8, out_dir: str = 'scale_maps'):
-        if images < 1:
-            raise ValueError(f'images must be at least 1, got {images}: leave the hook out if you want no pictures')
+        if not is_count(images, 1):
+            raise ValueError(f'images must be an int of at least 1, got {images!r}: for no pictures leave the hook out')
+        check_path('out_dir', out_dir)
         self.images, self.out_dir = images, out_dir
         self._drawn = 0
         self._backbone: nn.Module | None = None

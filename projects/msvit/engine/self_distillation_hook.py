@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..backbones.trace import untraced
 from ..checkpoints import CheckpointError, read_checkpoint
+from ..checks import check_path
 from ..hosts.distillation import class_distillation
 from ..necks import ReplicateTokens, UnfoldTokens
 from .gate_loss_hook import find_gated
@@ -30,12 +31,14 @@ class SelfDistillationHook(Hook):
 
     Raises:
         CheckpointError: at the start of training: the checkpoint cannot be read or does not fit the host without its gate.
-        ValueError: the host gives no class scores.
+        ValueError: ``checkpoint`` is empty; the host gives no class scores.
+        TypeError: ``checkpoint`` is no name.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(self, checkpoint: str | PathLike):
+        check_path('checkpoint', checkpoint)
         self.checkpoint = checkpoint
 
     def before_train(self, runner: Runner) -> None:

@@ -11,9 +11,10 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from ..checks import check_count, check_flag, check_positive, check_share
 from ..gates import LearnedGate
 from ..losses import teaching_loss
-from ..parts import build_part
+from ..parts import build_teacher
 from ..teachers import GateTeacher
 from ..tokens import pad_to_multiple
 from .gate_loss_hook import find_gated
@@ -50,14 +51,15 @@ class TeachGateHook(Hook):
         fine_share: float,
         begin: int = 0,
         by_epoch: bool = False,
-        iters: int = 1500,
+        iters: int = 3000,
         lr: float = 2e-3,
     ):
-        if not 0 < fine_share < 1:
-            raise ValueError(f'fine_share must lie in (0, 1), got {fine_share}')
-        if begin < 0 or iters < 1 or not lr > 0:
-            raise ValueError(f'begin must be >= 0, iters >= 1 and lr > 0, got begin={begin}, iters={iters}, lr={lr}')
-        self.teacher = build_part(teacher, 'Teacher')
+        check_share('fine_share', fine_share)
+        check_count('begin', begin)
+        check_flag('by_epoch', by_epoch)
+        check_count('iters', iters, least=1)
+        check_positive('lr', lr)
+        self.teacher = build_teacher(teacher)
         self.fine_share, self.begin, self.by_epoch, self.iters, self.lr = fine_share, begin, by_epoch, iters, lr
 
     def before_train(self, runner: Runner) -> None:

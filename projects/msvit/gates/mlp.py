@@ -44,7 +44,11 @@ class MLPGate(LearnedGate):
         frozen: bool = False,
     ):
         super().__init__(coarse_patch_size, in_channels, temperature, init_p_fine, threshold, budget)
-        if not isinstance(hidden_dims, Sequence) or not all(is_count(width, 1) for width in hidden_dims):
+        if (
+            not isinstance(hidden_dims, Sequence)
+            or isinstance(hidden_dims, str | bytes)
+            or not all(is_count(width, 1) for width in hidden_dims)
+        ):
             raise ValueError(f'hidden_dims must be positive widths, got {hidden_dims!r}')
         dims = [in_channels * coarse_patch_size**2, *hidden_dims]
         layers: list[nn.Module] = []

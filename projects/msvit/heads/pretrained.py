@@ -11,6 +11,7 @@ from mmpretrain.models.heads import DeiTClsHead, VisionTransformerClsHead
 from torch import Tensor
 
 from ..checkpoints import load_classifier
+from ..checks import check_pretrained
 
 
 class _Pretrained:
@@ -23,11 +24,16 @@ class _Pretrained:
         **kwargs: of mmpretrain's head: ``num_classes``, ``in_channels``, ``loss``, ...
 
     Raises:
+        TypeError: ``arch`` is no text.
+        ValueError: ``pretrained`` is none of these.
         CheckpointError: when the model's weights are initialised: the checkpoint has no classifier of these shapes.
     """
 
     def __init__(self, *, pretrained: bool | str | PathLike | None = None, arch: str = '', **kwargs: Any):
         super().__init__(**kwargs)
+        check_pretrained(pretrained)
+        if not isinstance(arch, str):
+            raise TypeError(f'arch must be a timm model name, got {arch!r}')
         self.pretrained, self.arch = pretrained, arch
 
     def init_weights(self) -> None:

@@ -1,6 +1,7 @@
 """Segmenter's mask transformer on mixed-scale tokens, without replicating them first."""
 
 from collections.abc import Sequence
+from numbers import Real
 
 import mmcv.cnn
 import torch
@@ -27,12 +28,12 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
         **kwargs: of ``SegmenterMaskTransformerHead``.
 
     Raises:
-        ValueError: ``attn_drop_rate`` is not 0.
+        ValueError: ``attn_drop_rate`` is not 0, or ``drop_path_rate`` not in [0, 1).
     """
 
     def __init__(self, *, drop_path_rate: float = 0.1, attn_drop_rate: float = 0.0, **kwargs):
-        if attn_drop_rate:
-            raise ValueError('MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0')
+        if isinstance(attn_drop_rate, bool) or not isinstance(attn_drop_rate, Real) or attn_drop_rate != 0:
+            raise ValueError(f'MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0, got {attn_drop_rate!r}')
         super().__init__(drop_path_rate=0.0, **kwargs)
         self.drop_path_rates = drop_path_rates(drop_path_rate, len(self.layers))
         for layer in self.layers:

@@ -7,6 +7,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from ..checks import check_choice, check_not_negative
 from ..tokens import MixedTokens
 from .distillation import TOKEN_LOSSES, class_distillation, token_distillation
 from .teacher import FrozenTeacher, check_host
@@ -44,10 +45,9 @@ class DistilledClassifier(ImageClassifier):
         **kwargs: Any,
     ):
         super().__init__(*args, **kwargs)
-        if class_weight < 0 or token_weight < 0:
-            raise ValueError(f'class_weight and token_weight must not be negative, got {class_weight} and {token_weight}')
-        if token_loss not in TOKEN_LOSSES:
-            raise ValueError(f'unknown token_loss {token_loss!r}: choose one of {", ".join(map(repr, TOKEN_LOSSES))}')
+        check_not_negative('class_weight', class_weight)
+        check_not_negative('token_weight', token_weight)
+        check_choice('token_loss', token_loss, TOKEN_LOSSES)
         check_host(self, 'DistilledClassifier')
         self.class_weight, self.token_weight, self.token_loss = class_weight, token_weight, token_loss
         self._teacher, self._compared = FrozenTeacher(teacher), False

@@ -12,6 +12,8 @@ from mmseg.models.utils import resize
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from ..checks import check_flag, is_count
+
 # Enlarged together: few enough to stay near the caches, enough to pay for the comparison after each group. A multiple of 16.
 CLASSES_AT_ONCE = 16
 
@@ -36,13 +38,14 @@ class RaggedEncoderDecoder(EncoderDecoder):
         **kwargs: as mmseg's ``EncoderDecoder``.
 
     Raises:
-        ValueError: ``max_windows`` is below 1.
+        ValueError: ``max_windows`` is no number of windows, or ``keep_logits`` no bool.
     """
 
     def __init__(self, *args: Any, keep_logits: bool = False, max_windows: int | None = 16, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        if max_windows is not None and max_windows < 1:
-            raise ValueError(f'max_windows must be None (all windows at once) or at least 1, got {max_windows}')
+        check_flag('keep_logits', keep_logits)
+        if max_windows is not None and not is_count(max_windows, 1):
+            raise ValueError(f'max_windows must be None (all windows at once) or at least 1, got {max_windows!r}')
         self.keep_logits, self.max_windows = keep_logits, max_windows
 
     def predict(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> list[SegDataSample]:

@@ -36,8 +36,8 @@ class FrozenTeacher:
     def __init__(self, classifier: dict[str, Any] | ImageClassifier):
         if not isinstance(classifier, (dict, ImageClassifier)):
             raise TypeError(
-                'the teacher must be the config of an ImageClassifier, such as dict(backbone=..., head=...), or an '
-                f'ImageClassifier, got {type(classifier).__name__}'
+                'the teacher (a classifier) must be the config of an ImageClassifier, such as dict(backbone=..., head=...), '
+                f'or an ImageClassifier, got {type(classifier).__name__}'
             )
         self._config = classifier if isinstance(classifier, dict) else None
         self._module = None if isinstance(classifier, dict) else _frozen(classifier)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..parts import build_part
+from ..parts import build_teacher
 from .base import GateLoss
 
 
@@ -21,13 +21,14 @@ class TeachingLoss(GateLoss):
         weight: lambda, multiplies the loss, >= 0.
 
     Raises:
+        TypeError: ``teacher`` is neither.
         RuntimeError: in the forward pass, nobody brought a lesson.
         ValueError: the lesson speaks of another number of regions.
     """
 
     def __init__(self, teacher: Any, weight: float = 1.0):
         super().__init__(weight)
-        self.teacher = build_part(teacher, 'Teacher')
+        self.teacher = build_teacher(teacher)
         self._lesson: Tensor | None = None
 
     def bring(self, lesson: Tensor) -> None:

@@ -6,6 +6,8 @@ from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..checks import check_count
+
 SCALES = (4, 2, 1, 0.5)
 
 
@@ -14,7 +16,7 @@ class SimpleFeaturePyramid(nn.Module):
     the last map of the backbone, by transposed convolutions or pooling, without a top-down path.
 
     Args:
-        in_channels: of the backbone's last map.
+        in_channels: of the backbone's last map, >= 4.
         out_channels: of every level.
         scales: of the levels, relative to that map, some of 4, 2, 1, 0.5. Behind patches of 16 pixels the strides of all four
             are 4, 8, 16 and 32.
@@ -22,16 +24,19 @@ class SimpleFeaturePyramid(nn.Module):
             ``scales``.
 
     Raises:
-        ValueError: an unknown scale, or fewer levels than scales.
+        ValueError: an unknown scale, fewer levels than scales, or channels that are no such number.
     """
 
     def __init__(
         self, in_channels: int, out_channels: int = 256, scales: Sequence[float] = SCALES, num_outs: int | None = None
     ):
         super().__init__()
-        if not scales or any(scale not in SCALES for scale in scales):
-            raise ValueError(f'scales must be some of {SCALES}, got {tuple(scales)}')
+        check_count('in_channels', in_channels, least=4)  # a quarter of them at four times the size
+        check_count('out_channels', out_channels, least=1)
+        if not isinstance(scales, Sequence) or not scales or any(scale not in SCALES for scale in scales):
+            raise ValueError(f'scales must be some of {SCALES}, got {scales!r}')
         num_outs = len(scales) if num_outs is None else num_outs
+        check_count('num_outs', num_outs)
         if num_outs < len(scales):
             raise ValueError(f'num_outs={num_outs} is less than the {len(scales)} scales')
         self.extra_levels = num_outs - len(scales)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_count
 from ..tokens import MixedTokens
 from .replicate import ReplicateTokens
 
@@ -17,11 +18,16 @@ class UnfoldTokens(ReplicateTokens):
 
     Args:
         in_channels: width of the tokens.
-        ratio: fine cells along the side of a region, S_c / S_f.
+        ratio: fine cells along the side of a region, S_c / S_f, >= 2.
+
+    Raises:
+        ValueError: an argument is no such number.
     """
 
     def __init__(self, in_channels: int, ratio: int = 2):
         super().__init__()
+        check_count('in_channels', in_channels, least=1)
+        check_count('ratio', ratio, least=2)
         self.ratio = ratio
         self.weight = nn.Parameter(torch.zeros(ratio, ratio, in_channels, in_channels))
 

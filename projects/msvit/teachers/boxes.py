@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_share_up_to
 from .base import GateTeacher
 
 
@@ -30,8 +31,7 @@ class BoxTeacher(GateTeacher):
     """
 
     def __init__(self, full_share: float = 0.3):
-        if not 0 < full_share <= 0.5:
-            raise ValueError(f'full_share must lie in (0, 0.5], got {full_share}')
+        check_share_up_to('full_share', full_share, 0.5)
         self.full_share = full_share
 
     def targets(self, model: nn.Module, data: dict[str, Any], coarse_patch_size: int) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..attention import class_attention, project
 from ..backbones.trace import untraced
+from ..checks import check_share_up_to
 from ..tokens import MixedTokens
 from .base import GateTeacher
 from .labels import minority_share
@@ -21,11 +22,13 @@ class DenseTeacher(GateTeacher):
 
     Args:
         full_share: for segmentors, see `LabelTeacher`.
+
+    Raises:
+        ValueError: ``full_share`` is out of range.
     """
 
     def __init__(self, full_share: float = 0.3):
-        if not 0 < full_share <= 1:
-            raise ValueError(f'full_share must lie in (0, 1], got {full_share}')
+        check_share_up_to('full_share', full_share, 1)
         self.full_share = full_share
 
     @torch.no_grad()

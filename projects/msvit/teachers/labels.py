@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_count, check_share_up_to
 from .base import GateTeacher
 
 
@@ -23,8 +24,8 @@ class LabelTeacher(GateTeacher):
     """
 
     def __init__(self, full_share: float = 0.3, ignore_index: int = 255):
-        if not 0 < full_share <= 1:
-            raise ValueError(f'full_share must lie in (0, 1], got {full_share}')
+        check_share_up_to('full_share', full_share, 1)
+        check_count('ignore_index', ignore_index, least=-1)
         self.full_share, self.ignore_index = full_share, ignore_index
 
     def targets(self, model: nn.Module, data: dict[str, Any], coarse_patch_size: int) -> Tensor:

@@ -36,12 +36,12 @@ class TokenGrid:
     @property
     def region_shape(self) -> tuple[int, int]:
         """(Hc, Wc), the regions that cover the image."""
-        return -(-self.height // self.coarse_patch_size), -(-self.width // self.coarse_patch_size)
+        return pieces(self.height, self.coarse_patch_size), pieces(self.width, self.coarse_patch_size)
 
     @property
     def fine_shape(self) -> tuple[int, int]:
         """(Hf, Wf), the fine cells that hold at least one pixel of the image."""
-        return -(-self.height // self.patch_size), -(-self.width // self.patch_size)
+        return pieces(self.height, self.patch_size), pieces(self.width, self.patch_size)
 
     @property
     def num_coarse(self) -> int:
@@ -122,10 +122,15 @@ def _cells_per_token(grid: TokenGrid, device: torch.device) -> Tensor:
     return torch.cat((coarse, torch.ones(grid.num_fine, device=device)))
 
 
+def pieces(length: int, size: int) -> int:
+    """How many pieces of a size cover a length; without a negative number, whose division ONNX rounds the other way."""
+    return (length + size - 1) // size
+
+
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Zero-pad (B, C, H, W) images at the right and the bottom until both sides are multiples of ``multiple`` pixels."""
     height, width = images.shape[-2:]
-    pad = (0, -(-width // multiple) * multiple - width, 0, -(-height // multiple) * multiple - height)
+    pad = (0, pieces(width, multiple) * multiple - width, 0, pieces(height, multiple) * multiple - height)
     return images if are_known(pad) and not any(pad) else F.pad(images, pad)
 
 

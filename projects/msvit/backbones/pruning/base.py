@@ -2,11 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...checks import is_share
 from ...tokens import TokenIndex
 from ..ms_deit import MSDeiT
 
@@ -31,6 +33,9 @@ class PruningDeiT(MSDeiT):
         **kwargs: Any,
     ):
         super().__init__(arch, out_type=out_type, **kwargs)
+        whole = isinstance(prune_at, Sequence) and all(isinstance(block, Integral) for block in prune_at)
+        if not whole or not prune_at or list(prune_at) != sorted(set(prune_at)):
+            raise ValueError(f'prune_at must name blocks in ascending order, got {prune_at!r}')
         self.keep_rate, self.prune_at = keep_rate, tuple(prune_at)
         self._check_pruning()
 
@@ -44,8 +49,8 @@ class PruningDeiT(MSDeiT):
         rates = tuple(self.keep_rate) if isinstance(self.keep_rate, Sequence) else (self.keep_rate,) * stages
         if len(rates) != stages:
             raise ValueError(f'keep_rate has {len(rates)} figures for {stages} pruning blocks: give each one, or one for all')
-        if not all(0 < rate <= 1 for rate in rates):
-            raise ValueError(f'keep_rate must lie in (0, 1], got {self.keep_rate}')
+        if not all(map(is_share, rates)):
+            raise ValueError(f'keep_rate must lie in (0, 1], got {self.keep_rate!r}')
         return rates
 
     @abstractmethod
@@ -90,8 +95,6 @@ class PruningDeiT(MSDeiT):
             raise ValueError(
                 f'{name} gives only the output of its last block: leave out_indices=(-1,), got {self.out_indices}'
             )
-        if not self.prune_at or list(self.prune_at) != sorted(set(self.prune_at)):
-            raise ValueError(f'prune_at must name blocks in ascending order, got {self.prune_at}')
         if not 0 <= self.prune_at[0] <= self.prune_at[-1] < depth:
             raise ValueError(f'prune_at must name some of the blocks 0 to {depth - 1}, got {self.prune_at}')
         self.keep_rates()

@@ -8,6 +8,7 @@ import torch
 from timm.layers import trunc_normal_
 from torch import Tensor, nn
 
+from ...checks import check_choice, check_not_negative, check_pretrained
 from ...gates.sampling import sample_relaxed_bernoulli
 from ...linear import adopt_linears
 from ...tokens import MixedTokens, TokenGrid, TokenIndex
@@ -52,10 +53,9 @@ class MSDyViT(PruningDeiT):
         **kwargs: Any,
     ):
         super().__init__(arch, keep_rate=keep_rate, prune_at=prune_at, **kwargs)
-        if ratio_weight < 0 or ratio_of not in ('image', 'batch'):
-            raise ValueError(
-                f"ratio_weight must not be negative and ratio_of 'image' or 'batch', got {ratio_weight} and {ratio_of!r}"
-            )
+        check_not_negative('ratio_weight', ratio_weight)
+        check_choice('ratio_of', ratio_of, ('image', 'batch'))
+        check_pretrained(pretrained)
         self.ratio_weight, self.ratio_of = ratio_weight, ratio_of
         self.score_predictor = nn.ModuleList(ScorePredictor(self.embed_dim) for _ in self.prune_at)
         self._load(pretrained, arch)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from ...attention import class_attention, project
+from ...checks import check_flag
 from ...tokens import MixedTokens, TokenGrid, TokenIndex
 from ..block import MixedScaleBlock
 from ..macs import Macs, attention_macs, linear_macs
@@ -42,6 +43,7 @@ class MSEViT(PruningDeiT):
         **kwargs: Any,
     ):
         super().__init__(arch, keep_rate=keep_rate, prune_at=prune_at, **kwargs)
+        check_flag('fuse_inattentive', fuse_inattentive)
         self.fuse_inattentive = fuse_inattentive
 
     def kept_tokens(self, stage: int, start: Tensor, now: Tensor) -> Tensor:
