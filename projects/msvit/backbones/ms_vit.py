@@ -15,7 +15,8 @@ from ..attention import KeyBias
 from ..checkpoints import load_vit, resize_pos_embed
 from ..checks import check_flag, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import drop_path_rates
-from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, embed_patches, position_table
+from ..linear import adopt_linears, embed_patches
+from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, position_table
 from .block import MixedScaleBlock
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
@@ -103,6 +104,7 @@ class MSViT(GatedBackbone, SharedModel):
 
         self._adopt(vit, drop_path_rates(drop_path_rate, depth))
         self._add_gate(gate, gate_loss)
+        adopt_linears(self)
         self.register_load_state_dict_pre_hook(_fit_positions)
         self._load(pretrained, arch)
         self._freeze()

@@ -17,12 +17,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..atomic_write import atomic_write
 from ..logs import log
 from .download import download
 from .errors import CheckpointError
 from .packaged import SCHEME, packaged_file
 from .unpacked import check_shapes, check_unpacked
-from .whole_file import whole_file
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
 WRAPPERS = ('module.', '_orig_mod.')
@@ -175,7 +175,7 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
     try:
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             safetensors.torch.save_file(tensors, partial, metadata=about)
     except (SafetensorError, OSError) as error:
         raise OSError(f'cannot write {path}, nothing is left of it: {error}') from error

@@ -11,8 +11,8 @@ from torch.utils.checkpoint import checkpoint
 from ...checkpoints import load_swin
 from ...checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
 from ...drop_path import drop_path_rates
-from ...linear import Linear
-from ...tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
+from ...linear import adopt_linears, embed_patches
+from ...tokens import TokenGrid, pad_to_multiple, patchify
 from ..gated import GatedBackbone
 from ..macs import Macs, linear_macs
 from .stages import Stages
@@ -106,6 +106,7 @@ class MSSwin(GatedBackbone):
         widths = self.num_features = [info['num_chs'] for info in swin.feature_info]
         self._add_new_layers(widths, norm_outputs)
         self._add_gate(gate, gate_loss)
+        adopt_linears(self)
         if pretrained:
             load_swin(self, pretrained, arch=arch if isinstance(arch, str) else '', keep=self._kept_groups)
         self._freeze()
@@ -202,13 +203,13 @@ class MSSwin(GatedBackbone):
     def _add_new_layers(self, widths: Sequence[int], norm_outputs: bool) -> None:
         """What Swin lacks."""
         pixels = self.patch_embed.proj.in_channels * self.coarse_patch_size**2
-        self.coarse_embed = Linear(pixels, widths[self._entry])
+        self.coarse_embed = nn.Linear(pixels, widths[self._entry])
         nn.init.trunc_normal_(self.coarse_embed.weight, std=0.02)
         nn.init.zeros_(self.coarse_embed.bias)
         self.fills, self.out_norms = nn.ModuleDict(), nn.ModuleDict()
         for i in self.out_indices:
             if i < self._entry:
-                self.fills[str(i)] = Linear(widths[self._entry], widths[i])
+                self.fills[str(i)] = nn.Linear(widths[self._entry], widths[i])
                 nn.init.zeros_(self.fills[str(i)].weight)
                 nn.init.zeros_(self.fills[str(i)].bias)
             if norm_outputs and i < len(self.layers) - 1:
