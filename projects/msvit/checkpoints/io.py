@@ -84,7 +84,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 def read_dataset_meta(path: str | os.PathLike) -> dict[str, Any]:
-    """What a training checkpoint of mmengine, or a published file, says of its data set.
+    """Tell what a training checkpoint of mmengine, or a published file, says of its data set.
 
     Args:
         path: as `read_checkpoint` takes it.
@@ -118,7 +118,7 @@ def local_file(path: str) -> Path:
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
-    """What a safetensors file says about its tensors.
+    """Tell what a safetensors file says about its tensors.
 
     Args:
         path: as `read_checkpoint` takes it.
@@ -197,7 +197,7 @@ def _cache() -> Path:
 
 
 def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') -> object:
-    """What a safetensors or torch file holds; the kind is told from its contents.
+    """Tell what a safetensors or torch file holds; the kind is told from its contents.
 
     Args:
         file: that is there.

@@ -39,7 +39,7 @@ class OwnCheckpoints(LocalBackend):
             ) from error
 
     def isfile(self, filepath: str | Path) -> bool:
-        """Whether it is a file of this run."""
+        """Tell whether it is a file of this run."""
         return Path(filepath).parent.resolve() == self._folder.resolve() and super().isfile(filepath)
 
     def isdir(self, filepath: str | Path) -> bool:

@@ -110,7 +110,7 @@ class SafeCheckpointHook(CheckpointHook):
         self._tidy()
 
     def _folder(self, runner: Runner) -> str:
-        """Where mmengine will save: a given ``out_dir`` gets a subfolder for each run."""
+        """Tell where mmengine will save: a given ``out_dir`` gets a subfolder for each run."""
         if self.out_dir in (None, runner.work_dir):
             return runner.work_dir
         return f'{self.out_dir}/{Path(runner.work_dir).name}'
