@@ -19,7 +19,7 @@ class MetricError(ValueError):
 
 
 def read_records(run_dir: Path) -> list[dict[str, Any]]:
-    """Read what a training logged, resumed ones included, oldest first; a line cut short by the end of its process is left out."""
+    """Read what a training logged, resumed ones included, oldest first; a line cut short by a kill is left out."""
     records = []
     for file in sorted(run_dir.glob('*/vis_data/scalars.json')):
         for line in file.read_text(encoding='utf-8').splitlines():
