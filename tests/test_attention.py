@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from timm.layers import Attention
 from torch import Tensor, nn
 
-from msvit.attention import MixedScaleAttention, fused, weighted_attention
-from msvit.tokens import Segments, TokenGrid, build_index
+from msvit.attention import attend, fused, merge_heads, project, weighted_attention
+from msvit.tokens import Segments, TokenGrid, TokenIndex, build_index
 
 
 def reference(q: Tensor, k: Tensor, v: Tensor, weight: Tensor) -> Tensor:
@@ -264,19 +264,21 @@ def test_gradients_of_present_weights_on_the_gpu(dtype):
 )
 def test_with_every_token_present_this_is_timms_attention(options, layout, perturb, assert_relative):
     torch.manual_seed(0)
-    ours = perturb(MixedScaleAttention(32, num_heads=4, **options))
-    timms = Attention(32, num_heads=4, **options)
-    timms.load_state_dict(ours.state_dict())
+    timms = perturb(Attention(32, num_heads=4, **options))
+
+    def ours(x: Tensor, index: TokenIndex | None = None) -> Tensor:
+        return merge_heads(timms, attend(project(timms, x), index), x)
+
     grid = TokenGrid(16, 16, 8, 16)
     index = build_index(layout, grid, torch.ones(2, 1, 1, dtype=torch.bool), num_prefix=1)
-    x = index.assemble(torch.randn(1, 32), index.select(torch.randn(2, 5, 32)))
-    prefix, tokens = index.split(ours(x, attn_mask=index))
+    x = index.memory.assemble(torch.randn(1, 32), index.memory.select(torch.randn(2, 5, 32)))
+    prefix, tokens = index.memory.split(ours(x, index))
     fine = tokens.reshape(2, -1, 32)[:, -4:]
-    plain = torch.cat((index.split(x)[0], index.split(x)[1].reshape(2, -1, 32)[:, -4:]), dim=1)
+    plain = torch.cat((index.memory.split(x)[0], index.memory.split(x)[1].reshape(2, -1, 32)[:, -4:]), dim=1)
     assert_relative(torch.cat((prefix, fine), dim=1), timms(plain))
     assert torch.equal(ours(plain), timms(plain))  # without an index
     with torch.autocast('cpu', torch.bfloat16):
-        assert_relative(ours(x, attn_mask=index).float(), ours(x.double().float(), attn_mask=index).float())
+        assert_relative(ours(x, index).float(), ours(x.double().float(), index).float())
 
 
 @pytest.mark.parametrize('present', [[7, 7], [7, 4], [1, 3]])
@@ -374,7 +376,7 @@ def test_a_bias_of_pairs_without_sequences():
 
 def test_a_bias_of_pairs_does_not_go_with_packed_rows():
     q, k, v = draw(batch=1)
-    with pytest.raises(ValueError, match='give neither segments nor present'):
+    with pytest.raises(ValueError, match='give neither segments nor lengths'):
         attention(q, k, v, None, Segments([3, 4], torch.tensor([0, 3, 7])), None, torch.zeros(1, 3, 7, 7))
 
 

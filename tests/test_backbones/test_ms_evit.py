@@ -93,7 +93,7 @@ def test_class_attention_counts_what_attention_counts():
     expected = (z / z.sum(-1, keepdim=True)).mean(1)[:, 2:]
     for layout in ('masked', 'trimmed', 'packed'):
         index = build_index(layout, grid, mask, num_prefix=2)
-        qkv = index.assemble(prefix, index.select(rows)).unflatten(-1, (3, 2, 4))
+        qkv = index.memory.assemble(prefix, index.memory.select(rows)).unflatten(-1, (3, 2, 4))
         torch.testing.assert_close(class_attention(qkv, index.weighted(policy.float())), expected)
 
 

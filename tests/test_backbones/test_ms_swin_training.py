@@ -5,7 +5,6 @@ import torch
 from torch import Tensor
 
 from msvit.backbones import MSSwin
-from msvit.drop_path import ImageDropPath
 from msvit.gates import BaseGate, GateOutput
 
 LEARNED = dict(
@@ -182,14 +181,13 @@ def test_a_frozen_gate_pays_no_gradient(tiny_msswin, layout):
 @pytest.mark.parametrize('mask', [None, [[[1, 0], [0, 0]], [[0, 0], [0, 0]], [[1, 1], [1, 1]]]], ids=['all fine', 'mixed'])
 def test_stochastic_depth_drops_whole_images(tiny_msswin, layout, mask):
     net = tiny_msswin(coarse_patch_size=32, layout=layout, drop_path_rate=0.8).train()
-    rates = [b.drop_path1.rate if isinstance(b.drop_path1, ImageDropPath) else 0 for la in net.layers for b in la.blocks]
+    rates = [rate for stage in net.drop_path_rates for rate in stage]
     assert rates == pytest.approx([0.8 * i / 7 for i in range(8)])
     images = torch.randn(1, 3, 64, 64).expand(3, -1, -1, -1)
     mask = None if mask is None else torch.tensor(mask).bool()
     torch.manual_seed(1)
     random = net(images, fine_mask=mask)[-1]
     assert not torch.equal(random[0], random[2])
-    assert net.layers[3].blocks[1].drop_path2.index is None
     torch.manual_seed(1)
     with torch.no_grad():
         torch.testing.assert_close(net(images, fine_mask=mask)[-1], random)
@@ -198,9 +196,7 @@ def test_stochastic_depth_drops_whole_images(tiny_msswin, layout, mask):
 
     # blocks whose branches are all dropped pass their input on, image by image
     net.train()
-    for layer in net.layers:
-        for block in layer.blocks:
-            block.drop_path1, block.drop_path2 = ImageDropPath(0.5), ImageDropPath(0.5)
+    net.drop_path_rates = [[0.5] * len(layer.blocks) for layer in net.layers]
     torch.manual_seed(0)
     outputs = {tuple(x.flatten().tolist()) for _ in range(8) for x in net(images)[0].detach()}
     assert 1 < len(outputs) <= 24

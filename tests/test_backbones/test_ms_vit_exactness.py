@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from timm.models.vision_transformer import VisionTransformer
 
 from msvit.backbones import MSViT
-from msvit.tokens import INDEX_TYPES
+from msvit.tokens import LAYOUTS
 
 SMALL = dict(embed_dim=48, depth=3, num_heads=3, patch_size=16)
 ARCHS = {
@@ -100,7 +100,7 @@ KINDS = {'class': {}, 'none': dict(class_token=False), 'registers': dict(reg_tok
 @pytest.fixture(scope='module')
 def nets(tiny_msvit):
     """A small net of each kind, with the same weights in every layout."""
-    return {kind: {name: tiny_msvit(arch, layout=name) for name in INDEX_TYPES} for kind, arch in KINDS.items()}
+    return {kind: {name: tiny_msvit(arch, layout=name) for name in LAYOUTS} for kind, arch in KINDS.items()}
 
 
 @settings(max_examples=40, deadline=None)

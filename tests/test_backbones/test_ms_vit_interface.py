@@ -79,7 +79,7 @@ def test_out_indices(tiny_msvit, images, mask, assert_relative):
     middle, last = net(images, fine_mask=mask)
     assert_relative(last, tiny_msvit(arch)(images, fine_mask=mask)[0])
     tokens = net.tokenize(images, mask)
-    expected = net.blocks[0](tokens.x, attn_mask=tokens.index)
+    expected = net.blocks[0](tokens.x, tokens.index)
     assert_relative(middle, tokens.with_features(expected).to_map())
     # the whole encoder, whatever is listed
     early = tiny_msvit(arch, out_indices=[0])

@@ -3,8 +3,6 @@
 import pytest
 import torch
 
-from msvit.drop_path import ImageDropPath
-
 GATE = dict(type='msvit.MLPGate', hidden_dims=(8,), init_p_fine=0.5)
 LEARNED = dict(gate=GATE, gate_loss=dict(type='msvit.GBaSLoss', grid=(2, 2), target=0.3, weight=2.0))
 
@@ -123,9 +121,7 @@ def test_a_seed_repeats_a_step(tiny_msvit, images, layout):
 
 def test_drop_path_rates_grow_linearly(tiny_msvit):
     net = tiny_msvit(dict(depth=5), drop_path_rate=0.4)
-    rates = [getattr(block.drop_path1, 'rate', 0.0) for block in net.blocks]
-    assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
-    assert [getattr(block.drop_path2, 'rate', 0.0) for block in net.blocks] == pytest.approx(rates)
+    assert [block.drop_path_rate for block in net.blocks] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
 
 
 def test_drop_path_skips_blocks_for_single_images(tiny_msvit, images, layout, assert_relative):
@@ -159,7 +155,7 @@ def test_frozen_parts_stay_as_they_are(tiny_msvit, images, frozen_stages):
     assert not net.patch_embed.training
     assert not net.pos_drop.training
     assert net.gate.training
-    assert isinstance(net.blocks[-1].drop_path1, ImageDropPath)
+    assert net.blocks[-1].drop_path_rate == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize('arch', [{}, dict(qk_norm=True)], ids=['plain', 'qk-norm'])

@@ -8,7 +8,7 @@ from msvit.analysis.macs import count_macs
 from msvit.backbones import MSDyViT, MSEViT, MSViT, TokenTrace
 from msvit.checkpoints import save_weights
 from msvit.registry import MODELS
-from msvit.tokens import INDEX_TYPES, position_table
+from msvit.tokens import LAYOUTS, position_table
 
 ARCH = dict(embed_dim=32, depth=4, num_heads=2, patch_size=8)
 GATE = dict(type='msvit.MLPGate', hidden_dims=(8,), init_p_fine=0.5)
@@ -48,7 +48,7 @@ def test_layouts_and_batches_agree(host, arch, seed, images, assert_relative):
     net, mask = host(arch, seed), ragged(seed)
     alone = torch.cat([net(image[None], fine_mask=own[None])[0] for image, own in zip(images, mask, strict=True)])
     counts = set()
-    for net.layout in INDEX_TYPES:
+    for net.layout in LAYOUTS:
         assert_relative(net(images, fine_mask=mask)[0], alone)
         tokens = net.forward_tokens(images, mask)
         counts.add(tuple(tokens.counts.tolist()))

@@ -6,9 +6,9 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from msvit.attention import MixedScaleAttention
 from msvit.backbones import MSViT
-from msvit.tokens import INDEX_TYPES
+from msvit.backbones.block import MixedScaleBlock
+from msvit.tokens import LAYOUTS
 
 # With the patch size.
 NAMES = {
@@ -99,7 +99,7 @@ def as_timm(tokens) -> Tensor:
 @torch.no_grad()
 def test_is_timms_model_where_all_is_fine_and_runs_in_all_layouts(name, patch, assert_relative):
     ours, theirs = build_pair(name, patch)
-    assert all(type(block.attn) is MixedScaleAttention for block in ours.blocks)
+    assert all(type(block) is MixedScaleBlock for block in ours.blocks)
     for height, width in ((4 * patch, 4 * patch), (3 * patch, 5 * patch), (2 * patch + 3, 3 * patch - 1)):
         images = torch.randn(1, 3, height, width)
         assert_relative(as_timm(ours(images)[0]), theirs.forward_features(images))
@@ -108,7 +108,7 @@ def test_is_timms_model_where_all_is_fine_and_runs_in_all_layouts(name, patch, a
     images = torch.randn(2, 3, 3 * patch, 5 * patch)
     fine_mask = torch.tensor([[[0, 1, 0], [1, 0, 0]], [[1, 1, 0], [0, 1, 1]]]).bool()
     maps = {}
-    for ours.layout in INDEX_TYPES:
+    for ours.layout in LAYOUTS:
         (maps[ours.layout],) = ours(images, fine_mask=fine_mask)
     assert maps['packed'].shape == (2, ours.embed_dim, 3, 5)
     assert_relative(maps['packed'], maps['masked'])

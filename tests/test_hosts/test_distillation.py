@@ -154,7 +154,7 @@ def test_dynamicvits_last_policy_says_what_counts(distilled, batch, layout):
     with torch.no_grad():
         tokens = model.backbone.forward_tokens(inputs)
         targets = model.teacher.backbone.forward_tokens(inputs).tokens().reshape(IMAGES, 35, -1)
-    weight, features, grid = tokens.index.candidate_weight(), tokens.index.spread(tokens.tokens()), tokens.index.grid
+    weight, features, grid = tokens.index.candidate_weight(), tokens.index.memory.scatter(tokens.tokens()), tokens.index.grid
     regions, distances = grid.region_of_cell(), []
     for image, candidate in weight.nonzero().tolist():
         cells = regions == candidate if candidate < grid.num_coarse else [candidate - grid.num_coarse]

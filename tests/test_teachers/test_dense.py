@@ -8,6 +8,7 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from msvit.attention import project
 from msvit.backbones import TokenTrace
 from msvit.teachers import DenseTeacher, LabelTeacher, attended_share
 
@@ -37,7 +38,7 @@ def test_the_attention_of_the_class_token_written_out(tiny_msvit):
     x = net.tokenize(images, torch.ones(2, 2, 2, dtype=torch.bool)).x.unflatten(1, (2, -1))[0]
     attended = torch.zeros(2, 16)
     for i, block in enumerate(net.blocks):
-        q, k, _ = block.attn.project(block.norm1(x)).unbind(2)
+        q, k, _ = project(block.attn, block.norm1(x)).unbind(2)
         scores = torch.einsum('bhd,bnhd->bhn', q[:, 0], k) * q.shape[-1] ** -0.5
         if i >= 1:
             attended += scores.softmax(dim=-1).mean(dim=1)[:, 1:]

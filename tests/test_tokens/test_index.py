@@ -5,9 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msvit.tokens import INDEX_TYPES, MixedTokens, TokenGrid, build_index
-
-LAYOUTS = list(INDEX_TYPES)
+from msvit.tokens import LAYOUTS, MixedTokens, TokenGrid, build_index
 
 
 @st.composite
@@ -43,8 +41,8 @@ def test_tokens_find_their_way_in_and_back(batch):
     prefix = -torch.arange(1.0, num_prefix + 1)[:, None]
     for layout in LAYOUTS:
         index = build_index(layout, grid, mask, num_prefix=num_prefix)
-        tokens = index.select(candidates)
-        x = index.assemble(prefix, tokens)
+        tokens = index.memory.select(candidates)
+        x = index.memory.assemble(prefix, tokens)
         mixed = MixedTokens(x, index)
         assert mixed.layout == layout
         assert torch.equal(mixed.prefix(), prefix.expand(len(mask), -1, -1))
@@ -54,7 +52,7 @@ def test_tokens_find_their_way_in_and_back(batch):
         assert torch.equal(mixed.to_map(), cells.transpose(1, 2).reshape(len(mask), 1, *grid.fine_shape))
         assert torch.equal(mixed.counts, grid.active(mask).sum(1))
         table = torch.arange(grid.num_coarse + grid.num_fine).float()[:, None]
-        assert torch.equal(index.select_shared(table), index.select(table.expand(len(mask), -1, -1)))
+        assert torch.equal(index.memory.select(table), index.memory.select(table.expand(len(mask), -1, -1)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,9 +83,9 @@ def test_a_decoder_counts_coarse_tokens_once_for_each_cell(layout):
     grid = TokenGrid(24, 16, 8, 16)  # the lower region has two cells only
     mask = torch.tensor([[[False], [False]], [[True], [False]]])
     index = build_index(layout, grid, mask, num_prefix=1).behind(2)
-    _, weight = index.split(index.key_weight.unsqueeze(-1).expand(-1, -1, 3))
+    _, weight = index.memory.split(index.key_weight.unsqueeze(-1).expand(-1, -1, 3))
     present = weight[..., 0][weight[..., 0] > 0]
-    assert index.layout == layout
+    assert index.memory.name == layout
     assert index.num_prefix == 2
     assert sorted(present.tolist()) == [1, 1, 1, 1, 2, 2, 4]
 
@@ -121,12 +119,12 @@ def test_the_choice_of_scale_is_differentiable_where_both_are_in_memory():
     grid = TokenGrid(16, 16, 4, 8)
     fine_mask = torch.tensor([[[True, False], [False, True]]])
     candidates = torch.randn(1, grid.num_coarse + grid.num_fine, 3)
-    for layout in INDEX_TYPES:
+    for layout in LAYOUTS:
         gate = fine_mask.float().requires_grad_()
         index = build_index(layout, grid, fine_mask, gate)
-        cells = index.cell_tokens(index.select(candidates))
+        cells = index.cell_tokens(index.memory.select(candidates))
         plain = build_index(layout, grid, fine_mask)
-        assert torch.equal(cells, plain.cell_tokens(plain.select(candidates)))
+        assert torch.equal(cells, plain.cell_tokens(plain.memory.select(candidates)))
         assert cells.requires_grad == (layout == 'masked')
     index = build_index('masked', grid, fine_mask, gate)
     weights = torch.randn(1, grid.num_fine, 3)
@@ -144,13 +142,13 @@ def test_tokens_behind_another_prefix_lie_as_if_built_so(batch, num_prefix):
     grid, mask, before = batch
     for layout in LAYOUTS:
         index = build_index(layout, grid, mask, num_prefix=before)
-        length = index.counts.sum() if layout == 'packed' else index.select(torch.zeros(*index.active.shape, 1)).shape[1]
-        tokens = torch.randn(1 if layout == 'packed' else len(mask), int(length), 2)
+        tokens = index.memory.select(torch.randn(*index.active.shape, 2))
         prefix = torch.randn(num_prefix, 2)
-        behind, built = index.behind(num_prefix), INDEX_TYPES[layout](grid, mask, None, num_prefix, replicated=True)
+        behind = index.behind(num_prefix)
+        built = build_index(layout, grid, mask, num_prefix=num_prefix).behind(num_prefix)
         assert (behind.segments is None) == (built.segments is None) == (layout != 'packed')
         if layout == 'packed':
             assert behind.segments.lengths == built.segments.lengths == behind.segments.offsets.diff().tolist()
-        assert torch.equal(behind.assemble(prefix, tokens), built.assemble(prefix, tokens))
+        assert torch.equal(behind.memory.assemble(prefix, tokens), built.memory.assemble(prefix, tokens))
         assert torch.equal(behind.key_weight, built.key_weight)
         assert index.num_prefix == before

@@ -5,9 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from msvit.tokens import INDEX_TYPES, MixedTokens, TokenGrid, TokenIndex, build_index
-
-LAYOUTS = list(INDEX_TYPES)
+from msvit.tokens import LAYOUTS, MixedTokens, TokenGrid, TokenIndex, build_index
 
 
 @st.composite
@@ -45,7 +43,7 @@ def test_what_is_kept_stays_itself(batch):
     prefix = -numbered(torch.Size((len(mask), num_prefix)))
     for layout in LAYOUTS:
         index = build_index(layout, grid, mask, num_prefix=num_prefix)
-        tokens = MixedTokens(index.assemble(prefix, index.select(candidates)), index).pruned(kept)
+        tokens = MixedTokens(index.memory.assemble(prefix, index.memory.select(candidates)), index).pruned(kept)
         assert tokens.layout == layout
         assert torch.equal(tokens.counts, kept.sum(1))
         assert torch.equal(tokens.prefix(), prefix)
@@ -74,26 +72,26 @@ def test_pruning_twice_is_pruning_once(batch):
         index = build_index(layout, grid, mask, gate, num_prefix)
         once, twice = index.pruned(kept), index.pruned(first).pruned(kept)
         candidates = numbered(kept.shape)
-        assert torch.equal(once.select(candidates), twice.select(candidates))
+        assert torch.equal(once.memory.select(candidates), twice.memory.select(candidates))
         assert torch.equal(once.key_weight, twice.key_weight)
-        assert once.present == twice.present
+        assert once.lengths == twice.lengths
 
 
 @settings(max_examples=60, deadline=None)
 @given(pruned_batches())
-def test_spread_is_the_inverse_of_select(batch):
+def test_scatter_is_the_inverse_of_select(batch):
     grid, mask, kept, _ = batch
     candidates = numbered(kept.shape)
     for layout in LAYOUTS:
         index = build_index(layout, grid, mask)
         for part, present in ((index, index.active), (index.pruned(kept), kept)):
-            spread = part.spread(part.select(candidates))
-            assert torch.equal(spread[present], candidates[present])
-            assert torch.isfinite(spread).all()
-            assert torch.equal(part.select(spread), part.select(candidates))
-            of_images = numbered(torch.Size((len(mask),)), 3)
-            everywhere = of_images.unsqueeze(1).expand(-1, kept.shape[1], -1)
-            assert torch.equal(part.repeat(of_images), part.select(everywhere))
+            scattered = part.memory.scatter(part.memory.select(candidates))
+            assert torch.equal(scattered[present], candidates[present])
+            assert torch.isfinite(scattered).all()
+            assert torch.equal(part.memory.select(scattered), part.memory.select(candidates))
+            chosen = present.float().argsort(dim=1, descending=True, stable=True)[:, :1]
+            taken = part.memory.take(part.memory.select(candidates), chosen)
+            assert torch.equal(taken, candidates.gather(1, chosen.unsqueeze(-1).expand(-1, -1, 2)))
             assert torch.equal(part.candidate_weight(), present.float())
 
 
@@ -123,7 +121,9 @@ def test_what_is_dropped_becomes_one_token(batch):
     dropped = grid.active(mask) & ~kept
     for layout in LAYOUTS:
         index = build_index(layout, grid, mask, mask.float().requires_grad_(), num_prefix)
-        tokens = MixedTokens(index.assemble(torch.zeros(num_prefix, 3), index.select(candidates)), index).pruned(kept, share)
+        tokens = MixedTokens(index.memory.assemble(torch.zeros(num_prefix, 3), index.memory.select(candidates)), index).pruned(
+            kept, share
+        )
         assert torch.equal(tokens.counts, kept.sum(1) + dropped.any(1))
         for image, rows in enumerate(values(tokens.index, tokens.x)):
             own = dropped[image]
@@ -144,13 +144,29 @@ def test_a_policy_weights_keys_and_moves_no_token(batch):
             policy = kept.float().requires_grad_()
             weighted = index.weighted(policy)
             candidates = numbered(kept.shape)
-            assert torch.equal(weighted.select(candidates), index.select(candidates))
+            assert torch.equal(weighted.memory.select(candidates), index.memory.select(candidates))
             assert torch.equal(weighted.counts, index.counts)
             assert torch.equal(weighted.candidate_weight(), kept.float())
-            prefix, _ = weighted.split(weighted.key_weight.unsqueeze(-1))
+            prefix, _ = weighted.memory.split(weighted.key_weight.unsqueeze(-1))
             assert (prefix == 1).all()
-            assert weighted.present is None
+            assert weighted.lengths is None
             assert not weighted.is_plain
             weighted.candidate_weight().sum().backward()
             assert torch.equal(policy.grad != 0, grid.active(mask))
             assert torch.equal(weighted.pruned(kept).candidate_weight(), kept.float())
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+def test_weights_go_on_behind_another_prefix(layout):
+    """A coarse key that stands for four cells does so after weighting and pruning too, in any order."""
+    grid, mask = TokenGrid(32, 16, 8, 16), torch.tensor([[[True], [False]], [[False], [False]]])
+    index = build_index(layout, grid, mask)
+    ones, cells = torch.ones(index.active.shape), index.active * grid.cells_per_token()
+    assert cells.max() == 4
+    assert torch.equal(index.behind(1).weighted(ones).candidate_weight(), cells)
+    assert torch.equal(index.weighted(ones).behind(1).candidate_weight(), cells)
+    assert torch.equal(index.behind(1).pruned(index.active).candidate_weight(), cells)
+    halved = index.weighted(ones / 2).behind(1)
+    assert torch.equal(halved.candidate_weight(), cells / 2)
+    assert halved.lengths is None
+    assert index.weighted(ones).key_weight is not None and index.key_weight is not halved.key_weight

@@ -1,6 +1,6 @@
 """One attention for the plain and the mixed-scale transformer."""
 
-from .module import MixedScaleAttention, attend, class_attention
+from .mixed_scale import KeyBias, attend, class_attention, merge_heads, project
 from .weighted import weighted_attention
 
-__all__ = ['MixedScaleAttention', 'attend', 'class_attention', 'weighted_attention']
+__all__ = ['KeyBias', 'attend', 'class_attention', 'merge_heads', 'project', 'weighted_attention']

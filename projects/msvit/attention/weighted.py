@@ -20,7 +20,7 @@ def weighted_attention(
     qkv: Tensor,
     weight: Tensor | None = None,
     segments: Segments | None = None,
-    present: Sequence[int] | None = None,
+    lengths: Sequence[int] | None = None,
     pair_bias: Tensor | None = None,
 ) -> Tensor:
     """Attention in which each key counts ``weight`` times (equation 15).
@@ -32,11 +32,11 @@ def weighted_attention(
         qkv: queries, keys and values, (B, N, 3, heads, d), or (1, sum N_b, 3, heads, d) for a packed row.
         weight: (B, N) or (1, sum N_b), not negative, at least one positive per image; None for all ones.
         segments: the images of a packed row; None where images lie in the batch dimension.
-        present: B figures, if it is known that of each image the first so many tokens (of a packed row: all) have positive
+        lengths: B figures, if it is known that of each image the first so many tokens (of a packed row: all) have positive
             weights and that nobody reads the output of the others, of weight 0: the backward pass then skips what they
             leave at 0.
         pair_bias: (B or 1, heads, N, N), b, added to the scores of queries and keys, e.g. a relative position bias; None for
-            none. It goes with neither ``segments`` nor ``present``.
+            none. It goes with neither ``segments`` nor ``lengths``.
 
     Returns:
         (B, N, heads, d) or (1, sum N_b, heads, d).
@@ -44,13 +44,13 @@ def weighted_attention(
     Raises:
         ValueError: a bias of pairs and a packed row.
     """
-    if pair_bias is not None and (segments is not None or present is not None):
-        raise ValueError('pair_bias is for images that lie in the batch dimension: give neither segments nor present with it')
+    if pair_bias is not None and (segments is not None or lengths is not None):
+        raise ValueError('pair_bias is for images that lie in the batch dimension: give neither segments nor lengths with it')
     trains = weight is not None and torch.is_grad_enabled() and weight.requires_grad
     # Where every weight is positive, log(weight) has a usable gradient: on a GPU the kernels' own backward pass brings it.
-    all_positive = segments is not None and present is not None
+    all_positive = segments is not None and lengths is not None
     if trains and not (qkv.is_cuda and all_positive):
-        return _WeightedAttention.apply(qkv, weight, segments, present, pair_bias)
+        return _WeightedAttention.apply(qkv, weight, segments, lengths, pair_bias)
     return fused_attention(*qkv.unbind(2), None if weight is None else weight.log(), segments, pair_bias)
 
 
@@ -63,12 +63,12 @@ class _WeightedAttention(torch.autograd.Function):
         qkv: Tensor,
         weight: Tensor,
         segments: Segments | None,
-        present: Sequence[int] | None,
+        lengths: Sequence[int] | None,
         pair_bias: Tensor | None,
     ) -> Tensor:
         y = fused_attention(*qkv.unbind(2), weight.log(), segments, pair_bias)
         ctx.save_for_backward(qkv, weight, y, pair_bias)
-        ctx.segments, ctx.present = segments, present
+        ctx.segments, ctx.lengths = segments, lengths
         return y
 
     @staticmethod
@@ -88,7 +88,7 @@ class _WeightedAttention(torch.autograd.Function):
         elif qkv.is_cuda and ctx.segments is None:  # launches cost more there than memory
             _store(grads, _grads_of_batch(*tensors)[:4])
         else:
-            _image_by_image(tensors, grads, ctx.segments, ctx.present)
+            _image_by_image(tensors, grads, ctx.segments, ctx.lengths)
         grads[1].mul_(scale)
         return grad_qkv.to(qkv.dtype), grads[3].to(weight.dtype), None, None, grad_pairs
 
@@ -111,11 +111,11 @@ def _window_by_window(tensors: Sequence[Tensor], grads: Sequence[Tensor], pair_b
 
 
 def _image_by_image(
-    tensors: Sequence[Tensor], grads: Sequence[Tensor], segments: Segments | None, present: Sequence[int] | None
+    tensors: Sequence[Tensor], grads: Sequence[Tensor], segments: Segments | None, lengths: Sequence[int] | None
 ) -> None:
     """Find the gradients with the (heads, N, N) matrices of one image at a time, which stay in the cache."""
     images, targets = _images(tensors, segments), _images(grads, segments)
-    for image, target, leading in zip(images, targets, present or [None] * len(images), strict=True):
+    for image, target, leading in zip(images, targets, lengths or [None] * len(images), strict=True):
         _store(target, _grads_of_batch(*image)[:4] if leading is None else _grads_of_leading(*image, leading))
 
 

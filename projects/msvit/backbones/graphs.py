@@ -43,7 +43,7 @@ class BlockGraphs:
 
         Args:
             x: (1, N, C), needing no gradient.
-            blocks: from tokens (1, M, C) and what is added to the scores of all queries with their keys, (1, 1, 1, M), to
+            blocks: from tokens (1, M, C) and what is added to the scores of all queries with their keys, (1, M), to
                 features (1, M, C) of one or more blocks. The same function at every call of one ``key``.
             key: tells several ``blocks`` apart.
 
@@ -101,4 +101,4 @@ def _padded(x: Tensor, length: Tensor, blocks: Blocks) -> tuple[Tensor, ...]:
     """Run blocks on the first ``length`` tokens; what lies behind them counts as zeros that no query attends to."""
     present = torch.arange(x.shape[1], device=x.device) < length
     bias = torch.zeros_like(present, dtype=x.dtype).masked_fill(~present, float('-inf'))
-    return blocks(x.where(present[:, None], 0), bias[None, None, None])
+    return blocks(x.where(present[:, None], 0), bias[None])

@@ -11,11 +11,12 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from ..attention import KeyBias
 from ..checkpoints import load_vit, resize_pos_embed
 from ..checks import check_flag, check_pretrained, check_sides, is_count, is_indices
-from ..drop_path import add_drop_path, announced_index
-from ..tokens import Layout, MixedTokens, TokenGrid, TokenIndex, build_index, embed_patches, position_table
-from ..tokens.index import INDEX_TYPES
+from ..drop_path import drop_path_rates
+from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, embed_patches, position_table
+from .block import MixedScaleBlock
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
 from .hub import SharedModel
@@ -100,8 +101,7 @@ class MSViT(GatedBackbone, SharedModel):
         self._check_options(vit, out_indices)
         self.out_indices = tuple(sorted(index % depth for index in out_indices))
 
-        self._adopt(vit)
-        add_drop_path(self.blocks, drop_path_rate)
+        self._adopt(vit, drop_path_rates(drop_path_rate, depth))
         self._add_gate(gate, gate_loss)
         self.register_load_state_dict_pre_hook(_fit_positions)
         self._load(pretrained, arch)
@@ -136,11 +136,11 @@ class MSViT(GatedBackbone, SharedModel):
         index = build_index(layout, grid, decision.fine_mask, decision.straight_through(), self.num_prefix_tokens)
         self._keep_or_record(decision, index)
 
-        tokens = embed_patches(index.select(grid.patches(images)), self.patch_embed.proj)
+        tokens = embed_patches(index.memory.select(grid.patches(images)), self.patch_embed.proj)
         positions = self.pos_embed if self.no_embed_class else self.pos_embed[:, self.num_prefix_tokens :]
         table = position_table(positions, self.native_shape, grid, self.pos_embed_mode)
-        tokens = self.pos_drop(self.patch_embed.norm(tokens) + index.select_shared(table))
-        return MixedTokens(self.norm_pre(index.assemble(self._prefix(tokens), tokens)), index)
+        tokens = self.pos_drop(self.patch_embed.norm(tokens) + index.memory.select(table))
+        return MixedTokens(self.norm_pre(index.memory.assemble(self._prefix(tokens), tokens)), index)
 
     def forward_tokens(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
         """The tokens after the encoder and its final norm; arguments as in `forward`."""
@@ -193,7 +193,8 @@ class MSViT(GatedBackbone, SharedModel):
         return tuple(outputs)
 
     def _encode_block(self, i: int, tokens: MixedTokens) -> MixedTokens:
-        return tokens.with_features(self._run(_run_block, self.blocks[i], tokens.x, tokens.index))
+        index = None if tokens.index.is_plain else tokens.index
+        return tokens.with_features(self._run(self.blocks[i], tokens.x, index))
 
     def _is_replayable(self, tokens: MixedTokens) -> bool:
         """Whether `capture_graphs` serves these tokens."""
@@ -205,7 +206,7 @@ class MSViT(GatedBackbone, SharedModel):
         """The blocks on one image's tokens, whose keys have a bias; the outputs that `_encode` gives."""
         outputs = []
         for i, block in enumerate(self.blocks):
-            x = block(x, attn_mask=bias)
+            x = block(x, KeyBias(bias))
             if i in out_indices:
                 outputs.append(self.norm(x) if i == len(self.blocks) - 1 else x)
         return tuple(outputs)
@@ -234,13 +235,14 @@ class MSViT(GatedBackbone, SharedModel):
             prefix = prefix + self.pos_embed[:, : self.num_prefix_tokens]
         return prefix[0]
 
-    def _adopt(self, vit: VisionTransformer) -> None:
+    def _adopt(self, vit: VisionTransformer, rates: Sequence[float]) -> None:
         """Take over the parts of a timm ViT under its own names."""
         self.patch_embed, self.norm_pre, self.pos_drop = vit.patch_embed, vit.norm_pre, vit.pos_drop
         self.cls_token, self.reg_token, self.pos_embed = vit.cls_token, vit.reg_token, vit.pos_embed
         self.dist_token = getattr(vit, 'dist_token', None)
         self.no_embed_class = vit.no_embed_class
-        self.blocks, self.norm = vit.blocks, vit.norm
+        self.blocks = nn.Sequential(*map(MixedScaleBlock, vit.blocks, rates))
+        self.norm = vit.norm
 
     def _load(self, pretrained: bool | str | PathLike | None, arch: str | dict[str, Any]) -> None:
         if pretrained:
@@ -271,8 +273,8 @@ class MSViT(GatedBackbone, SharedModel):
                 f'for instance {2 * self.patch_size}; the patch size is that of arch'
             )
         for name in ('layout', 'train_layout'):
-            if getattr(self, name) not in tuple(INDEX_TYPES):
-                choices = ', '.join(map(repr, INDEX_TYPES))
+            if getattr(self, name) not in tuple(LAYOUTS):
+                choices = ', '.join(map(repr, LAYOUTS))
                 raise ValueError(f'{name}: unknown layout {getattr(self, name)!r}: choose one of {choices}')
         if self.out_type not in ('cls_token', 'featmap', 'tokens'):
             raise ValueError(f"unknown out_type {self.out_type!r}: choose 'cls_token', 'featmap' or 'tokens'")
@@ -295,8 +297,3 @@ def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -
     side = math.isqrt(state[name].shape[1] - num_prefix)
     if side**2 + num_prefix == state[name].shape[1]:
         state[name] = resize_pos_embed(state[name], net.native_shape, (side, side), num_prefix=num_prefix)
-
-
-def _run_block(block: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
-    with announced_index(block, index):
-        return block(x, attn_mask=None if index.is_plain else index)

@@ -1,11 +1,10 @@
-"""Building timm's Vision Transformers with mixed-scale attention."""
+"""Building timm's Vision Transformers, and refusing those that mixed-scale tokens cannot drive."""
 
 from typing import Any
 
 from timm.layers import Attention, PatchEmbed
 from timm.models.vision_transformer import Block, VisionTransformer
 
-from ..attention import MixedScaleAttention
 from ..linear import adopt_linears
 from .timm_arch import build_timm
 
@@ -25,7 +24,7 @@ _WHY_NOT = {
 
 
 def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> VisionTransformer:
-    """Build a timm ViT without classifier, on `MixedScaleAttention` and `Linear`.
+    """Build a timm ViT without classifier, on `Linear`.
 
     Its final norm is that of timm's ``forward_features``: none where timm normalises after pooling (``..._gap_...``), for
     that norm belongs to the classifier.
@@ -44,8 +43,6 @@ def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) 
         options |= dict(global_pool='', fc_norm=False)
     vit, name = build_timm(arch, VisionTransformer, options, _OWN_OPTIONS, '*vit*', _why_not)
     _check_supported(vit, name)
-    for block in vit.blocks:
-        block.attn.__class__ = MixedScaleAttention  # the same layers and parameters
     adopt_linears(vit)
     return vit
 

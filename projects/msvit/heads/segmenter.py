@@ -10,8 +10,7 @@ from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from torch import Tensor, nn
 
 from ..attention import attend
-from ..checks import check_drop_rate
-from ..drop_path import ImageDropPath, announced_index
+from ..drop_path import drop_images, drop_path_rates
 from ..linear import Linear, adopt_linears, linear, linear_gelu
 from ..tokens import MixedTokens, TokenIndex
 
@@ -35,12 +34,9 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
     def __init__(self, *, drop_path_rate: float = 0.1, attn_drop_rate: float = 0.0, **kwargs):
         if isinstance(attn_drop_rate, bool) or not isinstance(attn_drop_rate, Real) or attn_drop_rate != 0:
             raise ValueError(f'MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0, got {attn_drop_rate!r}')
-        check_drop_rate('drop_path_rate', drop_path_rate)
         super().__init__(drop_path_rate=0.0, **kwargs)
-        for i, layer in enumerate(self.layers):
-            rate = drop_path_rate * i / max(len(self.layers) - 1, 1)
-            if rate > 0:
-                layer.ffn.dropout_layer = ImageDropPath(rate)
+        self.drop_path_rates = drop_path_rates(drop_path_rate, len(self.layers))
+        for layer in self.layers:
             _fuse_gelu(layer.ffn.layers)
         adopt_linears(self, kinds=(nn.Linear, mmcv.cnn.Linear))
 
@@ -63,11 +59,10 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
                 "or use mmseg's SegmenterMaskTransformerHead on feature maps"
             )
         index = mixed.index.behind(self.num_classes)
-        x = index.assemble(self.cls_emb[0], self.dec_proj(mixed.tokens()))
-        with announced_index(self.layers, index):
-            for layer in self.layers:
-                x = _run_layer(layer, x, index)
-        classes, tokens = index.split(self.decoder_norm(x))
+        x = index.memory.assemble(self.cls_emb[0], self.dec_proj(mixed.tokens()))
+        for layer, rate in zip(self.layers, self.drop_path_rates, strict=True):
+            x = _run_layer(layer, x, index, rate if self.training else 0)
+        classes, tokens = index.memory.split(self.decoder_norm(x))
         tokens = F.normalize(self.patch_proj(tokens), dim=-1)
         classes = F.normalize(self.classes_proj(classes), dim=-1)
         cells = index.cell_tokens(self.mask_norm(_score(tokens, classes, index)))
@@ -90,14 +85,16 @@ def _fuse_gelu(layers: nn.Sequential) -> None:
             layers[i] = _GeluLayer(*layer)
 
 
-def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
-    """One of mmseg's ``TransformerEncoderLayer`` on tokens in any layout."""
+def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex, drop_path_rate: float) -> Tensor:
+    """Run one of mmseg's ``TransformerEncoderLayer`` on tokens in any layout; some images skip its FFN."""
     attention = layer.attn.attn
     qkv = linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
     qkv = qkv.unflatten(-1, (3, attention.num_heads, -1))
     y = linear(attend(qkv, index).flatten(2), attention.out_proj.weight, attention.out_proj.bias)
     x = x + layer.attn.dropout_layer(layer.attn.proj_drop(y))
-    return layer.ffn(layer.norm2(x), identity=x)
+    if not drop_path_rate:
+        return layer.ffn(layer.norm2(x), identity=x)
+    return x + drop_images(layer.ffn(layer.norm2(x), identity=0), drop_path_rate, index.segments)
 
 
 def _score(tokens: Tensor, classes: Tensor, index: TokenIndex) -> Tensor:

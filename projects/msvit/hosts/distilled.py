@@ -100,10 +100,10 @@ class DistilledClassifier(ImageClassifier):
     def _token_loss(self, tokens: MixedTokens, teacher_tokens: MixedTokens) -> Tensor:
         cells = teacher_tokens.index.cell_tokens(teacher_tokens.tokens())
         index = tokens.index
-        targets = index.select(index.grid.pool_cells(cells))
+        targets = index.memory.select(index.grid.pool_cells(cells))
         weight = index.key_weight
         # weights are 0 or 1 but for the rounding of straight-through gradients
-        kept = None if weight is None else index.split(weight)[1] > 0.5
+        kept = None if weight is None else index.memory.split(weight)[1] > 0.5
         return token_distillation(tokens.tokens(), targets, kept, self.token_loss)
 
     def _compare(self) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..attention import class_attention
+from ..attention import class_attention, project
 from ..backbones.trace import untraced
 from ..checks import check_share_up_to
 from ..tokens import MixedTokens
@@ -79,7 +79,7 @@ def attended_share(backbone: nn.Module, images: Tensor) -> Tensor:
     attended = torch.zeros(len(images), grid.num_coarse + grid.num_fine, device=images.device)
     for i, block in enumerate(backbone.blocks):
         if i >= len(backbone.blocks) // 2:
-            attended += class_attention(block.attn.project(block.norm1(tokens.x)), tokens.index)
+            attended += class_attention(project(block.attn, block.norm1(tokens.x)), tokens.index)
         tokens = backbone._encode_block(i, tokens)
     cells = attended[:, grid.num_coarse :]
     regions = torch.zeros(len(images), grid.num_coarse, device=images.device)

@@ -2,12 +2,14 @@
 
 from .embedding import embed_patches, position_table
 from .grid import TokenGrid, pad_to_multiple, patchify, shrink
-from .index import INDEX_TYPES, Layout, Segments, TokenIndex, build_index
+from .index import TokenIndex, build_index
+from .layouts import LAYOUTS, Layout, MemoryLayout, Segments
 from .sequence import MixedTokens
 
 __all__ = [
-    'INDEX_TYPES',
+    'LAYOUTS',
     'Layout',
+    'MemoryLayout',
     'MixedTokens',
     'Segments',
     'TokenGrid',

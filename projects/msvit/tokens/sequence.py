@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .index import Layout, TokenIndex
+from .index import TokenIndex
+from .layouts import Layout
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class MixedTokens:
     @property
     def layout(self) -> Layout:
         """``'masked'``, ``'trimmed'`` or ``'packed'``."""
-        return self.index.layout
+        return self.index.memory.name
 
     @property
     def fine_mask(self) -> Tensor:
@@ -37,11 +38,11 @@ class MixedTokens:
 
     def prefix(self) -> Tensor:
         """Class, distillation and register tokens, (B, P, C)."""
-        return self.index.split(self.x)[0]
+        return self.index.memory.split(self.x)[0]
 
     def tokens(self) -> Tensor:
         """The tokens without prefix: (B, L, C), or (1, sum L_b, C) if packed."""
-        return self.index.split(self.x)[1]
+        return self.index.memory.split(self.x)[1]
 
     def to_map(self) -> Tensor:
         """Features of the fine grid, (B, C, Hf, Wf); a coarse token is copied to each cell that it stands for (section
@@ -57,8 +58,8 @@ class MixedTokens:
             share: (B, Nc + Nf); if given, one new token of each image that loses some is their sum times ``share``.
             counts: how many stay of each image, if that is known without asking the GPU.
         """
-        prefix, tokens = self.index.split(self.x)
-        candidates, fused = self.index.spread(tokens), None
+        prefix, tokens = self.index.memory.split(self.x)
+        candidates, fused = self.index.memory.scatter(tokens), None
         if share is not None:
             dropped = self.index.active & ~kept
             sums = torch.einsum('bn,bnc->bc', (share * dropped).to(candidates.dtype), candidates)
@@ -68,7 +69,7 @@ class MixedTokens:
             if counts is not None:
                 counts = [min(count + 1, before) for count, before in zip(counts, self.index.host_counts, strict=True)]
         index = self.index.pruned(kept, fused, counts)
-        return MixedTokens(index.assemble(prefix, index.select(candidates)), index)
+        return MixedTokens(index.memory.assemble(prefix, index.memory.select(candidates)), index)
 
     def with_features(self, x: Tensor) -> 'MixedTokens':
         """The same tokens with other features, of the same layout."""

@@ -119,7 +119,7 @@ class Features(NamedTuple):
             weight = output.sizes[:, output.num_prefix :]
         else:
             mixed = output[-1]
-            prefix, tokens = mixed.prefix(), mixed.index.spread(mixed.tokens())
+            prefix, tokens = mixed.prefix(), mixed.index.memory.scatter(mixed.tokens())
             weight = mixed.index.active * mixed.index.grid.cells_per_token(tokens.device)
         weight = weight / weight.sum(dim=1, keepdim=True)
         return cls(prefix, torch.einsum('bn,bnc->bc', weight.to(tokens.dtype), tokens))

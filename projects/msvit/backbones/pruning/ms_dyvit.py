@@ -139,10 +139,11 @@ class ScorePredictor(nn.Module):
         index = tokens.index
         local, shared = self.in_conv(tokens.tokens()).chunk(2, dim=-1)
         weight = index.candidate_weight()
-        total = torch.einsum('bn,bnc->bc', weight.to(shared.dtype), index.spread(shared))
+        total = torch.einsum('bn,bnc->bc', weight.to(shared.dtype), index.memory.scatter(shared))
         mean = total / weight.sum(dim=1, keepdim=True).clamp(min=1)  # whole numbers; all may be dropped
-        score = self.out_conv(torch.cat((local, index.repeat(mean.to(local.dtype))), dim=-1)).float()
-        return index.spread(score[..., :1] - score[..., 1:]).squeeze(-1)
+        own = index.memory.select(mean.to(local.dtype).unsqueeze(1).expand(-1, weight.shape[1], -1))
+        score = self.out_conv(torch.cat((local, own), dim=-1)).float()
+        return index.memory.scatter(score[..., :1] - score[..., 1:]).squeeze(-1)
 
 
 def _sample(logits: Tensor, before: Tensor | None = None) -> Tensor:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ...attention import attend, class_attention
+from ...attention import class_attention, project
 from ...checks import check_flag
-from ...drop_path import announced_index
 from ...tokens import MixedTokens, TokenGrid, TokenIndex
+from ..block import MixedScaleBlock
 from ..macs import Macs, attention_macs, linear_macs
 from .base import PruningDeiT, best_tokens
 
@@ -75,26 +75,19 @@ class MSEViT(PruningDeiT):
                 tokens = self._prune_in_block(self.blocks[i], tokens, stage, start)
         return (self._normed(tokens),)
 
-    def _prune_in_block(self, block: nn.Module, tokens: MixedTokens, stage: int, start: TokenIndex) -> MixedTokens:
+    def _prune_in_block(self, block: MixedScaleBlock, tokens: MixedTokens, stage: int, start: TokenIndex) -> MixedTokens:
         index = tokens.index
         x, attention = self._run(_attend, block, tokens.x, index, self.fuse_inattentive)
         kept, counts = self._how_many(stage, start, index)
         kept = best_tokens(attention.detach(), index.active, kept)
         tokens = tokens.with_features(x).pruned(kept, attention if self.fuse_inattentive else None, counts)
-        return tokens.with_features(self._run(_feed_forward, block, tokens.x, tokens.index))
+        return tokens.with_features(self._run(block.feed_forward, tokens.x, tokens.index))
 
 
-def _attend(block: nn.Module, x: Tensor, index: TokenIndex, differentiable: bool) -> tuple[Tensor, Tensor]:
-    """The first half of timm's block, and the class token's attention (B, Nc + Nf)."""
+def _attend(block: MixedScaleBlock, x: Tensor, index: TokenIndex, differentiable: bool) -> tuple[Tensor, Tensor]:
+    """The first half of a block, and the class token's attention (B, Nc + Nf)."""
     normed = block.norm1(x)
-    qkv = block.attn.project(normed)
+    qkv = project(block.attn, normed)
     with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
         attention = class_attention(qkv, index)
-    with announced_index(block, index):
-        return x + block.drop_path1(block.ls1(block.attn.output(attend(qkv, index), normed))), attention
-
-
-def _feed_forward(block: nn.Module, x: Tensor, index: TokenIndex) -> Tensor:
-    """The second half of timm's block."""
-    with announced_index(block, index):
-        return x + block.drop_path2(block.ls2(block.mlp(block.norm2(x))))
+    return block.add_attention(x, normed, qkv, index), attention

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ...checkpoints import load_swin
 from ...checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ...drop_path import drop_path_rates
 from ...linear import Linear
 from ...tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
 from ..gated import GatedBackbone
@@ -89,7 +90,7 @@ class MSSwin(GatedBackbone):
         check_flag('norm_outputs', norm_outputs)
         check_flag('with_cp', with_cp)
         check_pretrained(pretrained)
-        swin = build_timm_swin(arch, img_size, drop_path_rate)
+        swin = build_timm_swin(arch, img_size)
         stages = len(swin.layers)
         self.layout, self.train_layout = layout, layout if train_layout is None else train_layout
         self.out_type = out_type
@@ -100,6 +101,8 @@ class MSSwin(GatedBackbone):
         self.out_indices = (stages - 1,) if out_type == 'avg_featmap' else tuple(sorted(i % stages for i in out_indices))
 
         self.patch_embed, self.layers, self.norm = swin.patch_embed, swin.layers, swin.norm
+        rates = iter(drop_path_rates(drop_path_rate, sum(len(layer.blocks) for layer in self.layers)))
+        self.drop_path_rates = [[next(rates) for _ in layer.blocks] for layer in self.layers]
         widths = self.num_features = [info['num_chs'] for info in swin.feature_info]
         self._add_new_layers(widths, norm_outputs)
         self._add_gate(gate, gate_loss)
@@ -139,7 +142,13 @@ class MSSwin(GatedBackbone):
             if i == self._entry:
                 x = stages.join(i, x, coarse)
             for j, block in enumerate(layer.blocks):
-                args = block, x, stages.rows[i], windows_of(block, stages.rows[i], shifts=j % 2 == 1)
+                args = (
+                    block,
+                    x,
+                    stages.rows[i],
+                    windows_of(block, stages.rows[i], shifts=j % 2 == 1),
+                    self.drop_path_rates[i][j],
+                )
                 if self.with_cp and torch.is_grad_enabled():
                     x = checkpoint(run_block, *args, use_reentrant=False)
                 else:

@@ -1,6 +1,7 @@
 """Building timm's Swin Transformers, and what their blocks compute on the cells that are present."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,8 +10,9 @@ from timm.layers import PatchEmbed
 from timm.models.swin_transformer import PatchMerging, SwinTransformer, SwinTransformerBlock
 from torch import Tensor, nn
 
-from ...drop_path import ImageDropPath, add_drop_path, announced_index
+from ...drop_path import drop_images
 from ...linear import adopt_linears
+from ...tokens import Segments
 from ..timm_arch import build_timm
 from .attention import pair_bias_table, window_attention
 from .cells import CellGrid, take_rows
@@ -26,20 +28,16 @@ _OWN_OPTIONS = {
 _ROWS_AT_A_TIME = 2048
 
 
-def build_timm_swin(
-    arch: str | dict[str, Any], img_size: int | tuple[int, int], drop_path_rate: float = 0.0
-) -> SwinTransformer:
-    """Build a timm Swin without classifier, on `Linear` and `ImageDropPath`.
+def build_timm_swin(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> SwinTransformer:
+    """Build a timm Swin without classifier, on `Linear`.
 
     Args:
         arch: a timm model name, or the arguments of timm's ``SwinTransformer`` (``embed_dim``, ``depths``, ``num_heads``,
             ``window_size``, ``patch_size``, ...).
         img_size: pixels, side or (height, width), that the windows are laid out for.
-        drop_path_rate: stochastic depth of the last block, linear from 0 at the first, in [0, 1).
 
     Raises:
-        ValueError: no such timm model, one that mixed-scale tokens cannot drive (the message names the reason), or a rate out
-            of its range.
+        ValueError: no such timm model, or one that mixed-scale tokens cannot drive; the message names the reason.
         TypeError: ``arch`` is neither a name nor a dict.
     """
     # not strict: timm would lay out masks for shifted windows that nobody reads
@@ -49,7 +47,6 @@ def build_timm_swin(
     swin, name = build_timm(arch, SwinTransformer, options, _OWN_OPTIONS, 'swin_*', _why_not)
     _check_supported(swin, name)
     adopt_linears(swin)
-    add_drop_path([block for layer in swin.layers for block in layer.blocks], drop_path_rate)
     return swin
 
 
@@ -66,15 +63,20 @@ def windows_of(block: SwinTransformerBlock, rows: CellRows, shifts: bool) -> lis
 
 
 def run_block(
-    block: SwinTransformerBlock, x: Tensor, rows: CellRows, parts: Sequence[tuple[Windows, Tensor | None]]
+    block: SwinTransformerBlock,
+    x: Tensor,
+    rows: CellRows,
+    parts: Sequence[tuple[Windows, Tensor | None]],
+    drop_path_rate: float = 0.0,
 ) -> Tensor:
-    """A Swin block on the present cells.
+    """Run a Swin block on the present cells.
 
     Args:
         block: timm's.
         x: (n, C), the cells of ``rows``. At inference it is overwritten.
         rows: where they lie.
         parts: of `windows_of`.
+        drop_path_rate: probability in training that an image skips attention, and likewise the MLP, in [0, 1).
 
     Returns:
         (n, C).
@@ -82,11 +84,13 @@ def run_block(
     bias = pair_bias_table(block.attn, parts[0][0])
     if _trains(block):
         ((windows, weight),) = parts
-        with announced_index(block, rows):  # windows, too, lie image after image
-            y = _transform(block, take_rows(x, windows.rows), windows, weight, bias)
+        drop = None
+        if block.training and drop_path_rate:  # windows, too, lie image after image
+            drop = partial(_drop_images, rate=drop_path_rate, segments=rows.segments)
+        y = _transform(block, take_rows(x, windows.rows), drop, windows, weight, bias)
         return take_rows(y, windows.row_positions)
     for windows, weight in parts:
-        y = _transform(block, x.index_select(0, windows.rows), windows, weight, bias)
+        y = _transform(block, x.index_select(0, windows.rows), None, windows, weight, bias)
         x.index_copy_(0, windows.rows, y)
     return x
 
@@ -101,16 +105,19 @@ def _trains(block: nn.Module) -> bool:
     return torch.is_grad_enabled() or block.training
 
 
-def _transform(block: SwinTransformerBlock, x: Tensor, *args: Any) -> Tensor:
+def _transform(block: SwinTransformerBlock, x: Tensor, drop: Callable[[Tensor], Tensor] | None, *args: Any) -> Tensor:
     """Attention and MLP of the rows of some windows."""
-    x = _add(x, block.drop_path1, window_attention(block.attn, block.norm1(x), *args))
-    return _add(x, block.drop_path2, block.mlp(block.norm2(x)))
+    x = _add(x, window_attention(block.attn, block.norm1(x), *args), drop)
+    return _add(x, block.mlp(block.norm2(x)), drop)
 
 
-def _add(x: Tensor, drop_path: Any, y: Tensor) -> Tensor:
-    if isinstance(drop_path, ImageDropPath):
-        y = drop_path(y.unsqueeze(0)).squeeze(0)
+def _add(x: Tensor, y: Tensor, drop: Callable[[Tensor], Tensor] | None) -> Tensor:
+    y = y if drop is None else drop(y)
     return x + y if torch.is_grad_enabled() else x.add_(y)
+
+
+def _drop_images(y: Tensor, rate: float, segments: Segments) -> Tensor:
+    return drop_images(y.unsqueeze(0), rate, segments).squeeze(0)
 
 
 def merge_patches(merging: PatchMerging, x: Tensor, rows: CellRows, merged: CellRows) -> Tensor:
