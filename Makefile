@@ -74,7 +74,7 @@ $(STAMP): setup.py
 	$(say) 'Installing torch and torchvision (the large download, some minutes)'
 	@$(PY) -m pip install --quiet torch torchvision
 	$(say) 'Installing msvit with OpenMMLab and the test tools'
-	@$(PY) -m pip install --quiet -e '.[onedl,test]'
+	@$(PY) -m pip install --quiet -e '.[onedl,onnx,test]'
 	@$(PY) -c 'import torch, torchvision, timm, mmcv, mmengine, mmseg, mmpretrain'
 	@touch $@
 

@@ -7,6 +7,26 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).resolve().parent
 README = HERE / 'README.md'
+# What the configs and data sets need beside OpenMMLab.
+TRAINING = [
+    'torchvision',
+    'scipy',  # the Beta distribution of a gate loss
+    'tensorboard',  # a back end of the configs' visualizer
+    'tqdm',
+    'filelock',
+    'scikit-learn',  # the digits of DigitScenes
+    'scikit-image',  # its photographs
+]
+# What the msvit command draws and prints with.
+ANALYSIS = [
+    'matplotlib',
+    'jinja2',  # the HTML report
+    'rich',
+    'tqdm',
+    'shtab',  # shell completion
+]
+CONFIG_FOLDERS = ['configs', *(path.relative_to(HERE).as_posix() for path in sorted((HERE / 'configs').glob('_base_/**/')))]
+DOCS = ['mkdocs-material', 'mkdocstrings-python']
 
 setup(
     name='msvit',
@@ -28,29 +48,32 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     python_requires='>=3.10',
-    package_dir={'': 'projects'},
-    packages=find_packages('projects', include=['msvit', 'msvit.*']),
-    package_data={'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2']},
+    # Configs lie at the top, where OpenMMLab's users look for them, and travel in the package.
+    package_dir={'': 'projects', **{f'msvit.{folder.replace("/", ".")}': folder for folder in CONFIG_FOLDERS}},
+    packages=[
+        *find_packages('projects', include=['msvit', 'msvit.*']),
+        *(f'msvit.{folder.replace("/", ".")}' for folder in CONFIG_FOLDERS),
+    ],
+    package_data={
+        'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2'],
+        'msvit.configs': ['metafile.yml'],
+    },
+    # The core: backbones, gates and losses in plain PyTorch.
     install_requires=[
         'torch>=2.6',  # weights_only loading with a list of allowed classes
-        'torchvision',
         'timm>=1.0.20',  # Block.forward takes attn_mask
         'safetensors',
         'numpy',
-        'scipy',  # the Beta distribution of a gate loss
-        'matplotlib',
-        'jinja2',  # the HTML report
-        'rich',
-        'tqdm',
-        'filelock',
-        'shtab',  # shell completion
-        'tensorboard',  # a back end of the configs' visualizer
-        'scikit-learn',  # the digits of DigitScenes
-        'scikit-image',  # its photographs
     ],
     # The two lines of OpenMMLab share their import names: choose one.
     extras_require={
-        'onedl': ['onedl-mmengine>=0.10.12', 'onedl-mmcv>=2.3.6', 'onedl-mmsegmentation>=1.4.2', 'onedl-mmpretrain>=1.3.6'],
+        'onedl': [
+            'onedl-mmengine>=0.10.12',
+            'onedl-mmcv>=2.3.6',
+            'onedl-mmsegmentation>=1.4.2',
+            'onedl-mmpretrain>=1.3.6',
+            *TRAINING,
+        ],
         # mmsegmentation 1.2.2 refuses mmcv 2.2, needs numpy 1, and imports ftfy and regex without declaring them.
         'openmmlab': [
             'mmengine>=0.10.5',
@@ -60,10 +83,15 @@ setup(
             'numpy<2',
             'ftfy',
             'regex',
+            *TRAINING,
         ],
+        # `msvit export`, which wants torch 2.7; `msvit.runtime` needs numpy and onnxruntime alone.
+        'onnx': ['onnx>=1.18', 'onnxruntime>=1.22', 'onnxscript>=0.4'],
         # Beside onedl; mmcv must then be built with its operators: see the Makefile.
         'det': ['onedl-mmdetection>=3.5.1'],
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff'],
+        'analysis': ANALYSIS,
+        'docs': DOCS,
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'setuptools>=77', *ANALYSIS, *DOCS],
     },
     entry_points={'console_scripts': ['msvit = msvit.cli:main']},
     zip_safe=False,

@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.infer import BaseInferencer
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
+from PIL import Image
 from torch import Tensor, nn
 
 from msvit.backbones import MSDyViT, MSEViT, MSSwin, MSViT
@@ -116,9 +118,15 @@ def assert_relative() -> Callable[..., None]:
 
 
 @pytest.fixture(scope='session')
+def assert_drawn() -> Callable[[Path], None]:
+    """Asserts that a picture is whole, of a size to look at, and neither blank nor a bare frame."""
+    return _assert_drawn
+
+
+@pytest.fixture(scope='session')
 def real_data() -> Path:
     """The folder of real images."""
-    folder = Path(os.environ.get('MSVIT_DATA', Path(__file__).parents[1] / '../shared/data'))
+    folder = Path(os.environ.get('MSVIT_DATA', Path(__file__).parents[1] / 'data' / 'real'))
     if not folder.is_dir():
         pytest.skip(f'{folder} is absent: set MSVIT_DATA to the folder of real images')
     return folder
@@ -140,3 +148,13 @@ def device(request) -> str:
 @pytest.fixture(params=LAYOUTS)
 def layout(request) -> str:
     return request.param
+
+
+def _assert_drawn(path: Path) -> None:
+    with Image.open(path) as file:
+        pixels = np.asarray(file.convert('RGB'))
+    assert min(pixels.shape[:2]) >= 200, f'{path} is {pixels.shape[1]}x{pixels.shape[0]}'
+    colours, counts = np.unique(pixels.reshape(-1, 3) // 16, axis=0, return_counts=True)
+    assert counts.max() < 0.97 * counts.sum(), f'{path} is blank'
+    coloured = np.ptp(colours.astype(int), axis=1) > 2
+    assert counts[coloured].sum() > 0.002 * counts.sum(), f'{path} holds a frame, and nothing is drawn in it'

@@ -6,7 +6,7 @@ from torch import nn
 from torch.ao.nn.quantized.dynamic import Linear as Int8Linear
 
 from msvit.backbones import MSViT
-from msvit.decode_heads import MixedScaleSegmenterHead
+from msvit.heads import MixedScaleSegmenterHead
 from msvit.linear import Linear
 from msvit.quantization import quantize_linears
 

@@ -126,11 +126,11 @@ def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         _onednn_linear is not None
         and _ON_X86
         and all(tensor.is_cpu and tensor.dtype == torch.float32 for tensor in tensors)
+        and not torch.compiler.is_compiling()  # before sizes are compared: in an exporter they may be symbols
+        and not torch.jit.is_tracing()
         and x.numel() * len(weight) >= _WORTHWHILE_MACS
         and torch.backends.mkldnn.enabled
         and not torch.is_autocast_enabled('cpu')
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
         and not has_torch_function(tensors)
     )
 

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from mmengine.config import ConfigDict
 from mmpretrain.registry import MODELS as MMPRETRAIN_MODELS
+from msvit.backbones.pruning.base.ms_dyvit import ScorePredictor
 
 from msvit.backbones import MSDyViT
-from msvit.backbones.ms_dyvit import ScorePredictor
 from msvit.checkpoints import load_vit
 
 ARCH = dict(embed_dim=32, depth=4, num_heads=2, patch_size=8)

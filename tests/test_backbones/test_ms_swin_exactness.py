@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from msvit.backbones import MSSwin
-from msvit.tokens.cells import CellGrid
-from msvit.tokens.windows import WindowGrid
+from msvit.backbones.swin.cells import CellGrid
+from msvit.backbones.swin.windows import WindowGrid
 
 TINY = dict(embed_dim=16, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8))
 SCALES = [8, 16, 32]
@@ -190,7 +190,7 @@ def test_many_rows_are_taken_some_at_a_time(perturb, assert_relative, monkeypatc
     images = torch.randn(2, 3, 128, 120)
     masks = random_masks(net, images)
     expected = net(images, fine_mask=masks), net(images)
-    monkeypatch.setattr('msvit.backbones.timm_swin._ROWS_AT_A_TIME', 50)
+    monkeypatch.setattr('msvit.backbones.swin.timm_swin._ROWS_AT_A_TIME', 50)
     for some, whole in zip((net(images, fine_mask=masks), net(images)), expected, strict=True):
         for stage, wanted in zip(some, whole, strict=True):
             assert_relative(stage, wanted)

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from msvit.backbones.pruning.base.base import PruningDeiT
 
 from msvit.backbones import MSDeiT, MSDyViT, MSEViT, MSSwin, MSViT
 from msvit.backbones.gated import GatedBackbone
-from msvit.backbones.pruning import PruningDeiT
 from msvit.checkpoints import load_gate, save_gate
 from msvit.gates import MLPGate, Normalization
 from msvit.losses import GBaSLoss

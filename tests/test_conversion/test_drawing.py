@@ -31,8 +31,8 @@ def test_a_detector_shows_its_regions(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('best', [0, None])
-def test_the_curve_is_drawn(tmp_path, best):
+def test_the_curve_is_drawn(tmp_path, best, assert_drawn):
     settings = [Setting(share, 1 - share, Reached(60 + share, 100, share, {})) for share in (0.4, 0.2, 1.0)]
     dense = Reached(61.0, 100, 1.0, {})
     draw_curve(settings, dense, None if best is None else settings[best], 61.0, 'mIoU', tmp_path / 'new' / 'sweep.png')
-    assert (tmp_path / 'new' / 'sweep.png').stat().st_size > 10_000
+    assert_drawn(tmp_path / 'new' / 'sweep.png')

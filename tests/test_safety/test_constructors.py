@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from msvit.backbones import MSDeiT, MSDyViT, MSEViT, MSSwin, MSViT
 from msvit.checkpoints import load_gate
-from msvit.classifiers import DistilledClassifier, FrozenTeacher
 from msvit.datasets import (
     DigitLabelsDataset,
     DigitScenesDataset,
@@ -21,13 +20,12 @@ from msvit.datasets import (
     UnlabelledImages,
     build_digit_scenes,
 )
-from msvit.decode_heads import MixedScaleSegmenterHead
 from msvit.engine import GateWarmupHook, ScaleMapHook, SelfDistillationHook, TeachGateHook
 from msvit.gates import ContextGate, MaskGate, MLPGate, RadialGate, RandomGate, SaliencyGate, UniformGate
-from msvit.heads import PretrainedClsHead, PretrainedDeiTClsHead
+from msvit.heads import MixedScaleSegmenterHead, PretrainedClsHead, PretrainedDeiTClsHead
+from msvit.hosts import DistilledClassifier, FrozenTeacher, RaggedEncoderDecoder
 from msvit.losses import BaSLoss, GBaSLoss, L0Loss, TargetLoss, TeachingLoss
 from msvit.necks import SimpleFeaturePyramid, UnfoldTokens
-from msvit.segmentors import RaggedEncoderDecoder
 from msvit.teachers import BoxTeacher, DenseTeacher, LabelTeacher
 
 TINY = dict(arch=dict(embed_dim=8, depth=1, num_heads=1, patch_size=4), img_size=16, coarse_patch_size=8)
@@ -48,7 +46,7 @@ PARTS = {
         out_indices=(0, 1),
     ),
     MLPGate: dict(coarse_patch_size=4, hidden_dims=(4,)),
-    ContextGate: dict(coarse_patch_size=8, width=4, depth=1),
+    ContextGate: dict(coarse_patch_size=8, width=8, depth=1),
     MaskGate: dict(mask=[[0, 1]]),
     RadialGate: {},
     RandomGate: {},

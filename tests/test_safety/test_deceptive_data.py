@@ -12,8 +12,8 @@ import pytest
 from mmengine.registry import DATASETS, init_default_scope
 from PIL import Image
 
-from msvit.analysis.read_image import read_rgb
 from msvit.datasets import build_digit_scenes
+from msvit.images import read_rgb
 
 VERIFY = Path(__file__).resolve().parents[2] / 'tools/dataset_converters/verify_files.py'
 IMAGE, LABELS = 'images/train/000001', 'annotations/train/000001.png'

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from ..checkpoints import load_gate, read_checkpoint
 from ..checkpoints.gate import SETTINGS, find_gate
 from ..gates import LearnedGate, Normalization
-from ..registry import build_part
+from ..parts import build_part
 from .load_model import forget_pretrained
 
 ChannelOrder = Literal['rgb', 'bgr']

@@ -14,12 +14,11 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS
 from torch import Tensor
 
+from ..images import read_rgb, resize, shrunk
 from .input_limit import check_input
 from .input_size import class_name, sized_transforms
 from .model import AnalysedModel
-from .read_image import read_rgb
 from .run_gate import find_pixel_format
-from .scale_map import resize
 
 
 @dataclass(frozen=True)
@@ -188,12 +187,6 @@ def gives_bgr(cfg: Config) -> bool:
     """Whether a run's images are BGR before they are normalised."""
     pixels = find_pixel_format(cfg)
     return _loads(cfg.test_dataloader.dataset.pipeline) or bool(pixels and pixels.to_rgb)
-
-
-def shrunk(image: np.ndarray, max_side: int) -> np.ndarray:
-    """An (H, W, 3) uint8 image, smaller if a side is longer than so many pixels."""
-    scale = max_side / max(image.shape[:2])
-    return image if scale >= 1 else resize(image, tuple(max(1, round(side * scale)) for side in image.shape[:2]))
 
 
 def shrinking_note(image: np.ndarray, small: np.ndarray) -> str:

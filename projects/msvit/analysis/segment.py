@@ -6,12 +6,12 @@ import numpy as np
 import torch
 
 from ..backbones import TokenTrace
+from ..images import resize, shrunk
 from .classes import palette_of
 from .cost import Cost, cost_of
 from .input_limit import check_input
 from .model import AnalysedModel
-from .samples import InputPipeline, shrinking_note, shrunk
-from .scale_map import resize
+from .samples import InputPipeline, shrinking_note
 
 MAX_SCORED_PIXELS = 2**21  # class scores of 24-megapixel photos would fill the memory
 

@@ -9,8 +9,9 @@ from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
 from ..gates import LearnedGate, Normalization
+from ..images import resize
+from ..scale_map import GAP, draw_scale_map, panel
 from ..tokens import pad_to_multiple
-from .scale_map import GAP, draw_scale_map, panel, resize
 
 MAX_ASPECT = 4  # of the input: a strip of pixels must not become a band of gigabytes
 MIN_REGION, MIN_CELL = 20, 6  # pixels of a region and of a fine patch on the picture, below which lines would hide it

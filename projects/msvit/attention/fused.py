@@ -38,9 +38,9 @@ def fused_attention(
     """
     if pair_bias is not None:
         return _pairs(q, k, v, bias, pair_bias)
-    if segments is None:
+    if segments is None or len(segments.lengths) == 1:
         return _batch(q, k, v, bias)
-    if len(set(segments.lengths)) == 1:  # one image, or none longer than another, as under a gate's budget: a batch as it is
+    if len(set(segments.lengths)) == 1:  # none longer than another, as under a gate's budget: a batch as it is
         images = (None if x is None else x.unflatten(1, (-1, segments.lengths[0])).squeeze(0) for x in (q, k, v, bias))
         return _batch(*images).flatten(0, 1).unsqueeze(0)
     if not q.is_cuda:

@@ -1,10 +1,9 @@
 """Transformers on mixed-scale tokens."""
 
 from .ms_deit import MSDeiT
-from .ms_dyvit import MSDyViT
-from .ms_evit import MSEViT
-from .ms_swin import MSSwin
 from .ms_vit import MSViT
+from .pruning import MSDyViT, MSEViT
+from .swin import MSSwin
 from .trace import TokenRecord, TokenTrace
 
 __all__ = ['MSDeiT', 'MSDyViT', 'MSEViT', 'MSSwin', 'MSViT', 'TokenRecord', 'TokenTrace']

@@ -11,7 +11,7 @@ from ..checkpoints import CheckpointError
 from ..checks import naming, to_mask
 from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
-from ..registry import build_part
+from ..parts import build_part
 from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
 from .trace import record
 
@@ -39,7 +39,7 @@ class GatedBackbone(nn.Module, ABC):
             ValueError: the images are not (B, 3, H, W), or the mask does not fit them or holds more than 0 and 1.
             TypeError: the images are whole numbers, or of another precision than the weights.
         """
-        batch, shape = len(images), self.grid(images).region_shape
+        batch, shape = images.shape[0], self.grid(images).region_shape
         self._check_dtype(images)
         if fine_mask is not None:
             fine_mask = to_mask('fine_mask', fine_mask, images.device)

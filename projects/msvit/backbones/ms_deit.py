@@ -4,12 +4,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ..registry import MODELS
 from ..tokens import MixedTokens
 from .ms_vit import MSViT
 
 
-@MODELS.register_module()
 class MSDeiT(MSViT):
     """`MSViT` on DeiT, plain or distilled (sections B and C.2; `DeiT <https://arxiv.org/abs/2012.12877>`_).
 

@@ -14,7 +14,6 @@ from torch.utils.checkpoint import checkpoint
 from ..checkpoints import load_vit, resize_pos_embed
 from ..checks import check_flag, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import add_drop_path, announced_index
-from ..registry import MODELS
 from ..tokens import Layout, MixedTokens, TokenIndex, build_index, embed_patches, position_table
 from ..tokens.index import INDEX_TYPES
 from .gated import GatedBackbone
@@ -27,7 +26,6 @@ _BEYOND_VIT = ('gate.', 'gate_loss.', 'score_predictor.')
 OutType = Literal['cls_token', 'featmap', 'tokens']
 
 
-@MODELS.register_module()
 class MSViT(GatedBackbone):
     """A timm Vision Transformer whose tokens have two scales, chosen for each region of the image by a gate.
 

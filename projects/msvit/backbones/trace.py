@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 from torch import Tensor, nn
 
+from ..exporting import is_exporting
 from ..tokens import TokenGrid, TokenIndex
 
 
@@ -58,5 +59,5 @@ def untraced() -> Iterator[None]:
 
 def record(backbone: nn.Module, index: TokenIndex) -> None:
     """Tell every living trace of a forward pass."""
-    for trace in () if _paused else _open_traces:
+    for trace in () if _paused or is_exporting() else _open_traces:
         trace._records.append(TokenRecord(backbone, index.grid, index.counts, index.fine_mask))

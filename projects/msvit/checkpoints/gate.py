@@ -8,12 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mmengine.logging import print_log
 from torch import Tensor
 
 from ..checks import check_flag, check_path
 from ..gates import LEARNED_KINDS, LearnedGate, Normalization, renormalize_gate
-from ..registry import MODELS
+from ..logs import log
 from .errors import CheckpointError
 from .finite import check_weights
 from .io import read_checkpoint, read_metadata, save_weights
@@ -112,11 +111,10 @@ def load_gate(
         change = f', fitted to mean={host.mean}, std={host.std}'
     if not isinstance(source, dict):
         pixels = f'; trained on pixels of mean={trained.mean}, std={trained.std}{change}' if trained else ''
-        print_log(f'gate for regions of {gate.coarse_patch_size} pixels taken from {label}{pixels}', logger='current')
+        log(f'gate for regions of {gate.coarse_patch_size} pixels taken from {label}{pixels}')
     return gate.freeze() if frozen else gate
 
 
-@MODELS.register_module(name='TrainedGate')
 def build_trained_gate(checkpoint: str | os.PathLike, **settings: Any) -> LearnedGate:
     """`load_gate` for configs: ``dict(type='msvit.TrainedGate', checkpoint=..., frozen=True, mean=..., std=...)``.
 

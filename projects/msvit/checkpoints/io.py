@@ -14,10 +14,10 @@ from urllib.parse import urlparse
 import numpy as np
 import safetensors.torch
 import torch
-from mmengine.logging import print_log
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..logs import log
 from .download import download
 from .errors import CheckpointError
 from .packaged import SCHEME, packaged_file
@@ -187,7 +187,7 @@ def _download(url: str) -> Path:
     name = f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(urlparse(url).path).name}'
     file = _cache() / name
     if not file.is_file():
-        print_log(f'Downloading {url} to {file}', logger='current')
+        log(f'Downloading {url} to {file}')
         download(url, file)
     return file
 
@@ -257,7 +257,7 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
     for name in CONTAINERS:
         tensors = _tensors(content.get(name))
         if tensors:
-            print_log(f'{file}: weights taken from its entry {name!r}', logger='current')
+            log(f'{file}: weights taken from its entry {name!r}')
             return tensors
     tensors = _tensors(content)
     if not tensors:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import timm
 import torch
-from mmengine.logging import print_log
 from timm.layers import resample_patch_embed
 from torch import Tensor, nn
 
+from ..logs import log
 from ..losses.priors import resize_prior_logit
 from .errors import CheckpointError
 from .finite import check_weights
@@ -204,7 +204,7 @@ def _timm_weights(arch: str) -> dict[str, Tensor]:
         )
     if not timm.is_model(arch):
         raise ValueError(f'timm has no architecture {arch!r}; give the path of a checkpoint instead of True')
-    print_log(f"Fetching timm's weights of {arch}, unless they are there", logger='current')
+    log(f"Fetching timm's weights of {arch}, unless they are there")
     hub = logging.getLogger('huggingface_hub')  # tells of every retry, a dozen times
     level = hub.level
     try:
@@ -309,5 +309,5 @@ def _assign(
     check_weights(fitting, target, report.source)
     model.load_state_dict(fitting, strict=False)  # copies into the model's precision
     report.loaded = list(fitting)
-    print_log(str(report), logger='current', level=logging.INFO if report.complete else logging.WARNING)
+    log(str(report), logging.INFO if report.complete else logging.WARNING)
     return report

@@ -7,10 +7,10 @@ import torch
 from mmengine.config import DictAction
 from mmengine.device import get_device
 
-from ..analysis.find_images import find_images
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import DatasetSamples, FileSamples
 from ..engine.launch import read_config
+from ..images import find_images
 from .pages import own_pages
 
 

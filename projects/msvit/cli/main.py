@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+from ..compat import drop_debug_prints, require_openmmlab
 from ..version import __version__
 
 # What each module of `msvit.cli.commands` shows. It is imported when asked for: with torch and OpenMMLab that takes seconds.
@@ -25,6 +26,7 @@ COMMANDS = {
     'speed': "what mixed-scale tokens gain on this machine: the README's table of ratios",
     'convert': 'make a mixed-scale model of a trained dense one, with labels or without',
     'compare': 'the speed of two trained models on real images, in turns',
+    'export': 'an ONNX file whose number of tokens is that which each image needs, checked against torch',
 }
 COMPLETION = 'completion'
 
@@ -47,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_completion(argv[1:])
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')  # nothing here needs it
     warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
+    require_openmmlab()
+    drop_debug_prints()
     module = _module(args.command)
     from ..engine.launch import short_errors  # not before a command is asked for
 

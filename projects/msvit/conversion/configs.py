@@ -121,6 +121,8 @@ def without_labels(training: Config, segments: bool, image_list: Path, checkpoin
     files = dict(ann_file=str(image_list), bgr=gives_bgr(cfg), label_map=segments)
     loader.dataset = dict(type='msvit.UnlabelledImages', pipeline=steps, **files)
     loader.pop('batch_sampler', None)
+    tested = cfg.test_dataloader.dataset  # the gate is calibrated on training images as they are at test
+    tested.pipeline = steps_for_arrays(cfg, tested.pipeline, segments)
     cfg.custom_hooks = [*cfg.custom_hooks, dict(type='msvit.SelfDistillationHook', checkpoint=checkpoint)]
     return cfg
 

@@ -15,9 +15,7 @@ from .configs import mixed_config, training_config, with_test_data, without_labe
 from .dense import choose_teacher, load_dense
 from .folder import ConversionFolder
 from .images import ImageSplit
-from .schedule import default_iters
-
-TEACH_ITERS = 1000
+from .schedule import default_iters, default_teach_iters
 
 
 class Conversion:
@@ -30,7 +28,7 @@ class Conversion:
         out: folder for the results.
         images: to learn from without labels; None: the config's training data, with labels.
         iters: training steps; None: see `default_iters`.
-        teach_iters: steps in which the gate alone is taught.
+        teach_iters: steps in which the gate alone is taught; None: see `default_teach_iters`.
 
     Raises:
         FileNotFoundError: a checkpoint or data are not there.
@@ -46,7 +44,7 @@ class Conversion:
         out: Path,
         images: ImageSplit | None = None,
         iters: int | None = None,
-        teach_iters: int = TEACH_ITERS,
+        teach_iters: int | None = None,
     ):
         if not 0 < target < 1:
             raise ValueError(f'target is the wanted share of fine regions and must lie in (0, 1), got {target}')
@@ -54,8 +52,11 @@ class Conversion:
         self.dense_config = with_test_data(config)
         self._dense, renamed = load_dense(self.dense_config, self._given)
         self.dense_checkpoint = str(self.folder.dense) if renamed else self._given
+        teacher = choose_teacher(self._dense, labels=images is None)
         self._teaching = dict(
-            target=target, teach_iters=teach_iters, teacher=choose_teacher(self._dense, labels=images is None)
+            target=target,
+            teach_iters=teach_iters or default_teach_iters(teacher['type']),
+            teacher=teacher,
         )
         self.mixed_config = mixed_config(self.dense_config, self._dense.backbone, self.folder.checkpoint)
         loader = self.dense_config.train_dataloader

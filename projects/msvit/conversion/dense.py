@@ -7,7 +7,7 @@ from mmpretrain.models.heads import MultiLabelClsHead
 
 from ..analysis.model import AnalysedModel
 from ..backbones import MSViT
-from ..backbones.pruning import PruningDeiT
+from ..backbones.pruning.base import PruningDeiT
 from ..checkpoints import CheckpointError, load_classifier, load_vit, read_checkpoint
 
 # In every whole model on MSViT.

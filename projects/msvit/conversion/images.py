@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..analysis.find_images import find_images
-from ..analysis.read_image import read_rgb
+from ..images import find_images, read_rgb
 
 _EVERY, _MOST_TESTED = 5, 100
 

@@ -11,6 +11,11 @@ def default_iters(images: int, batch_size: int) -> int:
     return min(max(round(EPOCHS * images / batch_size), FEWEST), MOST)
 
 
+def default_teach_iters(teacher: str) -> int:
+    """Steps in which a gate learns: 3000 from labels, 500 where each step asks the dense model."""
+    return 500 if teacher == 'msvit.DenseTeacher' else 3000
+
+
 def warm_up_and_decay(iters: int) -> list[dict[str, Any]]:
     """Schedulers for so many steps: a short warm-up to the optimiser's own rate, for its moments are new, then linear to 0."""
     warm_up = min(LONGEST_WARM_UP, iters // 10)

@@ -6,8 +6,6 @@ import mmengine.fileio as fileio
 from mmpretrain.datasets import CustomDataset, MultiLabelDataset
 from mmpretrain.datasets import ImageNet as MMPretrainImageNet
 
-from msvit.registry import DATASETS
-
 from .clear_errors import NamedBrokenImages
 from .digit_scenes import DIGIT_NAMES, GeneratedScenes
 
@@ -32,7 +30,6 @@ class ClearFolders(NamedBrokenImages):
         return super().load_data_list()
 
 
-@DATASETS.register_module()
 class ImageNetDataset(ClearFolders, MMPretrainImageNet):
     """ImageNet-1k, 1000 classes: mmpretrain's ``ImageNet`` with clear errors."""
 
@@ -43,12 +40,10 @@ class ImageNetDataset(ClearFolders, MMPretrainImageNet):
     )
 
 
-@DATASETS.register_module()
 class ImageFolderDataset(ClearFolders, CustomDataset):
     """mmpretrain's ``CustomDataset``, a folder of images for each class, with clear errors: CIFAR-10, or your own data."""
 
 
-@DATASETS.register_module()
 class ImageNetSamplesDataset(ClearFolders, CustomDataset):
     """A few photographs of ImageNet-1k in one folder, each named by the index of its class: ``0985_n11939491_daisy.jpg``.
 
@@ -82,7 +77,6 @@ class ImageNetSamplesDataset(ClearFolders, CustomDataset):
         return int(index)
 
 
-@DATASETS.register_module()
 class DigitLabelsDataset(GeneratedScenes, NamedBrokenImages, MultiLabelDataset):
     """DigitScenes for multi-label classifiers (see ``digit_scenes.py``): which of the ten digits a scene holds.
 

@@ -10,7 +10,6 @@ import torch
 from mmseg.datasets import BaseSegDataset
 
 from msvit.checks import check_flag
-from msvit.registry import DATASETS
 
 from .caching import keep_loaded
 from .loading import loading_like_commands
@@ -148,6 +147,5 @@ class ClearErrors:
         )
 
 
-@DATASETS.register_module()
 class SegDataset(ClearErrors, BaseSegDataset):
     """mmseg's ``BaseSegDataset`` with clear errors, for your own data: give ``metainfo=dict(classes=..., palette=...)``."""

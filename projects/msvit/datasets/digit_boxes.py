@@ -2,13 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from msvit.registry import DATASETS
-
 if TYPE_CHECKING:
     from .detection import DigitBoxesDataset
 
 
-@DATASETS.register_module(name='DigitBoxesDataset')
 def build_digit_boxes_dataset(**kwargs: Any) -> 'DigitBoxesDataset':
     """Builds a ``DigitBoxesDataset``; only now is mmdet imported, which segmentation and classification do without.
 

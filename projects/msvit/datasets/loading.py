@@ -6,7 +6,7 @@ import mmengine.fileio as fileio
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
 
-from msvit.analysis.read_image import read_rgb
+from msvit.images import read_rgb
 
 
 class LoadLikeCommands(LoadImageFromFile):

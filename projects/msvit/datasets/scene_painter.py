@@ -147,8 +147,13 @@ def load_glyphs(split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (data.images[chosen] / 16).astype(np.float32), data.target[chosen]
 
 
-def _load_photograph(name: str) -> Image.Image:
-    """Reads ``package/path`` out of an installed package, grey photographs as RGB too."""
+def photograph_path(name: str) -> Path:
+    """The file ``package/path`` of an installed package.
+
+    Raises:
+        ImportError: the package is not installed.
+        FileNotFoundError: the installed version does not ship it.
+    """
     package, _, inside = name.partition('/')
     spec = importlib.util.find_spec(package)  # locates the package without importing it
     if spec is None or spec.origin is None:
@@ -159,7 +164,12 @@ def _load_photograph(name: str) -> Image.Image:
             f'{path} is missing: this version of {package} does not ship that photograph; '
             'DigitScenes was made with scikit-image 0.26 and scikit-learn 1.9'
         )
-    with Image.open(path) as image:
+    return path
+
+
+def _load_photograph(name: str) -> Image.Image:
+    """Reads ``package/path`` out of an installed package, grey photographs as RGB too."""
+    with Image.open(photograph_path(name)) as image:
         return image.convert('RGB')
 
 

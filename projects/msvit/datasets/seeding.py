@@ -18,8 +18,6 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 
-from msvit.registry import DATA_SAMPLERS, TRANSFORMS
-
 
 def seed_everything(*entropy: int) -> None:
     """Seed python's, numpy's and torch's generators from a tuple of numbers.
@@ -50,7 +48,6 @@ class StreamIndex(int):
         return StreamIndex, (int(self), self.seed, self.position)
 
 
-@DATA_SAMPLERS.register_module()
 class ResumableSampler(InfiniteSampler):
     """mmengine's InfiniteSampler, whose indices carry what :class:`SeedSample` needs.
 
@@ -63,7 +60,6 @@ class ResumableSampler(InfiniteSampler):
             yield StreamIndex(index, self.seed, step * self.world_size + self.rank)
 
 
-@DATA_SAMPLERS.register_module()
 class ResumableEpochSampler(DefaultSampler):
     """mmengine's DefaultSampler, for training by epochs, whose indices carry what :class:`SeedSample` needs.
 
@@ -77,7 +73,6 @@ class ResumableEpochSampler(DefaultSampler):
             yield StreamIndex(index, self.seed, first + step * self.world_size)
 
 
-@TRANSFORMS.register_module()
 class SeedSample(BaseTransform):
     """Seed the process's generators for this sample: the first transform of a training pipeline.
 

@@ -7,13 +7,10 @@ import mmengine.fileio as fileio
 from mmseg.datasets import ADE20KDataset as MMSegADE20KDataset
 from mmseg.datasets import BaseSegDataset
 
-from msvit.registry import DATASETS
-
 from .clear_errors import ClearErrors
 from .digit_scenes import DIGIT_NAMES, MANIFEST, build_digit_scenes, check_build, read_manifest, require_digit_scenes
 
 
-@DATASETS.register_module()
 class ADE20KDataset(ClearErrors, MMSegADE20KDataset):
     """ADE20K in its SceneParsing form, 150 classes: mmseg's data set with clear errors."""
 
@@ -27,7 +24,6 @@ class ADE20KDataset(ClearErrors, MMSegADE20KDataset):
     )
 
 
-@DATASETS.register_module()
 class CamVidDataset(ClearErrors, BaseSegDataset):
     """CamVid road scenes with SegNet's 11 classes (Badrinarayanan et al., 2017), 255 = unlabelled.
 
@@ -87,7 +83,6 @@ class CamVidDataset(ClearErrors, BaseSegDataset):
         return super().load_data_list()
 
 
-@DATASETS.register_module()
 class CCPDataset(ClearErrors, BaseSegDataset):
     """Clothing Co-Parsing (Yang, Luo and Lin, 2014): street photographs, its 59 tags joined to 17 classes, 255 = ignored."""
 
@@ -123,7 +118,6 @@ class CCPDataset(ClearErrors, BaseSegDataset):
     )
 
 
-@DATASETS.register_module()
 class DigitScenesDataset(ClearErrors, BaseSegDataset):
     """DigitScenes, generated (see ``digit_scenes.py``): background and ten handwritten digits, nothing ignored.
 

@@ -6,15 +6,12 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 
-from msvit.analysis.read_image import read_rgb
-from msvit.analysis.samples import shrunk
 from msvit.checks import check_count, check_flag, check_path
-from msvit.registry import DATASETS
+from msvit.images import read_rgb, shrunk
 
 IGNORED = 255
 
 
-@DATASETS.register_module()
 class UnlabelledImages(BaseDataset):
     """Image files of any kind, as arrays for the steps of a pipeline that follow loading.
 

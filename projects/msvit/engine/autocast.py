@@ -7,10 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from ..registry import OPTIM_WRAPPERS
 
-
-@OPTIM_WRAPPERS.register_module()
 class CPUAutocastOptimWrapper(OptimWrapper):
     """mmengine's ``OptimWrapper`` whose forward passes run in bfloat16 on the CPU, which needs no scaling of the loss.
 

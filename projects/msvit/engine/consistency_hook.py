@@ -11,10 +11,8 @@ from torch import nn
 
 from ..checkpoints import CheckpointError
 from ..checkpoints.finite import not_finite
-from ..registry import HOOKS
 
 
-@HOOKS.register_module()
 class ConsistencyHook(Hook):
     """Compare model, data and checkpoint of a run; the command-line tools add it to every run.
 

@@ -6,12 +6,9 @@ from typing import Any
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from ..registry import HOOKS
-
 PATIENCE = 20  # steps in a row that a loss scaler may skip: forward passes in half precision overflow now and then
 
 
-@HOOKS.register_module()
 class FiniteLossHook(Hook):
     """Stop where a term of the loss is NaN or infinite, with the files that it comes from.
 

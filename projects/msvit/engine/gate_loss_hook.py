@@ -9,11 +9,9 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from ..losses import TeachingLoss
-from ..registry import HOOKS
 from .host import host_of
 
 
-@HOOKS.register_module()
 class GateLossHook(Hook):
     """Add what mixed-scale backbones leave in ``pop_gate_losses`` to the host's losses, by extending its ``parse_losses``.
 

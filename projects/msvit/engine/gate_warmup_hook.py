@@ -5,11 +5,9 @@ from mmengine.runner import Runner
 from torch import nn
 
 from ..checks import check_count, check_positive
-from ..registry import HOOKS
 from .gate_loss_hook import find_gated
 
 
-@HOOKS.register_module()
 class GateWarmupHook(Hook):
     """Raise the learning rate of the gate and of its loss's priors slowly, under any schedule (section C.3).
 

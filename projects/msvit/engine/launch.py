@@ -77,22 +77,31 @@ def read_config(path: str | Path, options: dict | None = None) -> Config:
     """Read a config file.
 
     Args:
-        path: of the file.
+        path: of the file. Those of the project ship with it: ``configs/NAME.py`` and ``NAME.py`` are found from anywhere.
         options: settings that replace its own, as ``--cfg-options`` gives them.
 
     Raises:
         FileNotFoundError: there is no such config.
         ValueError: it is not of a kind that mmengine reads.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
+    path = _find_config(Path(path))
     if path.suffix not in ('.py', '.json', '.yaml', '.yml'):
         raise ValueError(f'{path} is no config: a .py, .json or .yaml file is needed.')
     cfg = Config.fromfile(str(path))
     if options:
         cfg.merge_from_dict(options)
     return cfg
+
+
+def _find_config(path: Path) -> Path:
+    """The file, or the config of the project that has this name."""
+    if path.is_file():
+        return path
+    packaged = Path(__file__).resolve().parents[1] / 'configs'
+    folder = packaged if packaged.is_dir() else packaged.parents[2] / 'configs'  # of an installed package; of a clone
+    if str(path.parent) in ('.', 'configs') and (folder / path.name).is_file():
+        return folder / path.name
+    raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
 
 
 def require_checkpoint(path: str) -> str:

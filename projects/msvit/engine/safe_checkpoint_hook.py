@@ -9,13 +9,11 @@ from mmengine.runner import Runner
 
 from ..checkpoints.finite import not_finite
 from ..checkpoints.whole_file import remove_stumps, whole_file
-from ..registry import HOOKS
 from .lost_validation import note_validation, validation_was_lost
 from .own_checkpoints import BACKEND
 from .run_lock import RunLock
 
 
-@HOOKS.register_module()
 class SafeCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, made safe where checkpoints go to a local folder.
 

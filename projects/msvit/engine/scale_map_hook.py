@@ -14,13 +14,12 @@ from mmengine.visualization import LocalVisBackend
 from PIL import Image
 from torch import Tensor, nn
 
-from ..analysis.scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel, resize
 from ..checks import check_path, is_count
-from ..registry import HOOKS
+from ..images import resize
+from ..scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel
 from .host import host_of
 
 
-@HOOKS.register_module()
 class ScaleMapHook(Hook):
     """Draw image, scale map, prediction and ground truth of the first images of every validation and test.
 

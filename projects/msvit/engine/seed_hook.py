@@ -5,10 +5,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from msvit.datasets.seeding import SeedSample, seed_everything
-from msvit.registry import HOOKS
 
 
-@HOOKS.register_module()
 class IterationSeedHook(Hook):
     """Seed the generators at each training iteration from (the run's seed, the iteration, the rank).
 

@@ -14,14 +14,12 @@ from torch import Tensor, nn
 from ..backbones.trace import untraced
 from ..checkpoints import CheckpointError, read_checkpoint
 from ..checks import check_path
-from ..classifiers.distillation import class_distillation
+from ..hosts.distillation import class_distillation
 from ..necks import ReplicateTokens, UnfoldTokens
-from ..registry import HOOKS
 from .gate_loss_hook import find_gated
 from .host import host_of
 
 
-@HOOKS.register_module()
 class SelfDistillationHook(Hook):
     """Put KL(dense || mixed) of the class scores in the place of the host's losses: of an image's, or of each cell's.
 

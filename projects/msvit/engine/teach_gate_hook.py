@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from ..checks import check_count, check_flag, check_positive, check_share
 from ..gates import LearnedGate
 from ..losses import teaching_loss
-from ..registry import HOOKS, build_teacher
+from ..parts import build_teacher
 from ..teachers import GateTeacher
 from ..tokens import pad_to_multiple
 from .gate_loss_hook import find_gated
@@ -23,7 +23,6 @@ from .host import host_of
 _CALIBRATION_IMAGES = 160
 
 
-@HOOKS.register_module()
 class TeachGateHook(Hook):
     """Teach the gates of mixed-scale backbones first and alone, once, within a training run.
 
@@ -52,7 +51,7 @@ class TeachGateHook(Hook):
         fine_share: float,
         begin: int = 0,
         by_epoch: bool = False,
-        iters: int = 1500,
+        iters: int = 3000,
         lr: float = 2e-3,
     ):
         check_share('fine_share', fine_share)
@@ -116,12 +115,13 @@ class TeachGateHook(Hook):
 
     @torch.no_grad()
     def _logits_as_at_test(self, gate: LearnedGate, runner: Runner) -> Tensor:
-        """Log-odds of training images as validation would see them: their crops have other shares of fine regions."""
-        loader, validation = deepcopy(runner.cfg.train_dataloader), deepcopy(runner.cfg.get('val_dataloader'))
-        as_at_test = bool(validation) and 'pipeline' in validation.dataset and 'pipeline' in loader.dataset
+        """Log-odds of training images as validation or test would see them: their crops have other shares of fine regions."""
+        loader = deepcopy(runner.cfg.train_dataloader)
+        tested = deepcopy(runner.cfg.get('val_dataloader') or runner.cfg.get('test_dataloader'))
+        as_at_test = bool(tested) and 'pipeline' in tested.dataset and 'pipeline' in loader.dataset
         if as_at_test:
-            loader.dataset.pipeline = validation.dataset.pipeline
-            loader = dict(validation, sampler=loader.sampler, dataset=loader.dataset)
+            loader.dataset.pipeline = tested.dataset.pipeline
+            loader = dict(tested, sampler=loader.sampler, dataset=loader.dataset)
         host, logits, images = host_of(runner), [], 0
         for batch in runner.build_dataloader(loader, seed=runner.seed):
             inputs = host.data_preprocessor(batch, training=not as_at_test)['inputs']

@@ -10,13 +10,11 @@ from mmengine.evaluator import BaseMetric
 
 from ..analysis.macs import backbone_macs
 from ..backbones import TokenTrace
-from ..registry import METRICS
 
 # One trace for all metrics: what ran in a test must not be counted by the next validation.
 _shared: WeakValueDictionary[str, TokenTrace] = WeakValueDictionary()
 
 
-@METRICS.register_module()
 class TokenMetric(BaseMetric):
     """Mean, least and most tokens and MACs of mixed-scale backbones over the evaluated images.
 

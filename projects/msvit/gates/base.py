@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..checks import is_count
+from ..exporting import is_exporting
 
 Gate = TypeVar('Gate', bound='BaseGate')
 
@@ -28,7 +29,7 @@ class GateOutput(NamedTuple):
 
     def straight_through(self) -> Tensor | None:
         """``fine_mask`` as float with the gradient of ``p_fine`` (equation 12); None when there is no gradient to pass."""
-        if not (torch.is_grad_enabled() and self.p_fine.requires_grad):
+        if is_exporting() or not (torch.is_grad_enabled() and self.p_fine.requires_grad):
             return None
         # p - p first: mask + p - p would round, and a weight of 6e-8 instead of 0 lets absent tokens through
         return (self.p_fine - self.p_fine.detach()) + self.fine_mask.to(self.p_fine.dtype)

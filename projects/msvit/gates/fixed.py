@@ -2,13 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from ..checks import check_closed_share, check_count, to_mask
-from ..registry import MODELS
+from ..exporting import cached_map
 from .base import BaseGate, GateOutput
 
 
@@ -39,7 +38,6 @@ class FixedShareGate(BaseGate):
         return GateOutput(fine_mask.float(), fine_mask)
 
 
-@MODELS.register_module()
 class RadialGate(FixedShareGate):
     """Fine around the centre, coarse towards the border (section G.1's fixed gate); arguments as in `FixedShareGate`."""
 
@@ -47,10 +45,9 @@ class RadialGate(FixedShareGate):
         height, width = self.region_shape(images)
         y = (torch.arange(height, device=images.device) + 0.5) / height - 0.5
         x = (torch.arange(width, device=images.device) + 0.5) / width - 0.5
-        return -(y[:, None] ** 2 + x**2).expand(len(images), height, width)
+        return -(y[:, None] ** 2 + x**2).expand(images.shape[0], height, width)
 
 
-@MODELS.register_module()
 class UniformGate(FixedShareGate):
     """Fine regions spread evenly over the image; arguments as in `FixedShareGate`."""
 
@@ -59,10 +56,9 @@ class UniformGate(FixedShareGate):
         # an additive recurrence of the plastic number: every prefix of its order covers the plane evenly
         y = torch.arange(height, device=images.device, dtype=torch.float64)[:, None] * 0.7548776662466927
         x = torch.arange(width, device=images.device, dtype=torch.float64) * 0.5698402909980532
-        return ((y + x) % 1).expand(len(images), height, width)
+        return ((y + x) % 1).expand(images.shape[0], height, width)
 
 
-@MODELS.register_module()
 class RandomGate(FixedShareGate):
     """Random fine regions: drawn anew for each image in training, one fixed draw per grid at test.
 
@@ -80,17 +76,15 @@ class RandomGate(FixedShareGate):
     def priority(self, images: Tensor) -> Tensor:
         height, width = self.region_shape(images)
         if self.training:
-            return torch.rand(len(images), height, width, device=images.device)
-        return _draw(self.seed, height, width, images.device).expand(len(images), height, width)
+            return torch.rand(images.shape[0], height, width, device=images.device)
+        return _draw(self.seed, height, width, images.device).expand(images.shape[0], height, width)
 
 
-@lru_cache(maxsize=64)  # to send it to a GPU is to wait for that
-@torch.inference_mode(False)
+@cached_map(maxsize=64)  # to send it to a GPU is to wait for that
 def _draw(seed: int, height: int, width: int, device: torch.device) -> Tensor:
     return torch.rand(height, width, generator=torch.Generator().manual_seed(seed)).to(device)
 
 
-@MODELS.register_module()
 class MaskGate(BaseGate):
     """One given mask for every image.
 
@@ -115,5 +109,5 @@ class MaskGate(BaseGate):
                 f'the given mask has {tuple(self.mask.shape)} regions, the padded images {self.region_shape(images)}: '
                 'give a mask for this image size'
             )
-        fine_mask = self.mask.expand(len(images), -1, -1)
+        fine_mask = self.mask.expand(images.shape[0], -1, -1)
         return GateOutput(fine_mask.float(), fine_mask)

@@ -8,13 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_flag, is_count
+from ..exporting import full_precision
 from ..linear import Linear
-from ..registry import MODELS
 from ..tokens import patchify
 from .learned import LearnedGate
 
 
-@MODELS.register_module()
 class MLPGate(LearnedGate):
     """Decide each region from its own pixels, by an MLP shared by all regions (section 2.2, equations 11-12).
 
@@ -70,7 +69,7 @@ class MLPGate(LearnedGate):
         return self.mlp[-1]
 
     def logits(self, images: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, enabled=False):
+        with full_precision(images.device.type):
             regions = patchify(images.to(self.mlp[0].weight.dtype), self.coarse_patch_size)
             return self.mlp(regions).squeeze(-1).float()
 

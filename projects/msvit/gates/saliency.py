@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from numbers import Real
 from typing import Any
 
@@ -11,7 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_closed_share, naming
-from ..registry import MODELS, build_part
+from ..exporting import cached_map
+from ..parts import build_part
 from .base import GateOutput
 from .fixed import FixedShareGate
 
@@ -30,8 +30,7 @@ def edges(images: Tensor) -> Tensor:
     return F.conv2d(grey, _sobel(images.device, images.dtype)).square().sum(dim=1).sqrt()
 
 
-@lru_cache(maxsize=16)  # to send constants to a GPU is to wait for it
-@torch.inference_mode(False)
+@cached_map(maxsize=16)  # to send constants to a GPU is to wait for it
 def _sobel(device: torch.device, dtype: torch.dtype) -> Tensor:
     smooth, differ = torch.tensor([1.0, 2.0, 1.0]) / 4, torch.tensor([-1.0, 0.0, 1.0]) / 2
     return torch.stack((torch.outer(smooth, differ), torch.outer(differ, smooth)))[:, None].to(device, dtype)
@@ -40,7 +39,6 @@ def _sobel(device: torch.device, dtype: torch.dtype) -> Tensor:
 _MAPS: dict[str, Callable[[Tensor], Tensor]] = {'detail': detail, 'edges': edges}
 
 
-@MODELS.register_module()
 class SaliencyGate(FixedShareGate):
     """Fine where a map of the image is highest: mixed scales for any pretrained ViT, without training.
 
@@ -80,7 +78,7 @@ class SaliencyGate(FixedShareGate):
         saliency = self.saliency(images)
         if saliency.dim() == 4 and saliency.shape[1] == 1:
             saliency = saliency[:, 0]
-        if saliency.dim() != 3 or len(saliency) != len(images):
+        if saliency.dim() != 3 or saliency.shape[0] != images.shape[0]:
             raise ValueError(
                 f'the saliency map of {len(images)} images must have shape (B, H, W) or (B, 1, H, W), got '
                 f'{tuple(saliency.shape)}'

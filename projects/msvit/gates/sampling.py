@@ -45,9 +45,11 @@ def limit_fine_regions(fine_mask: Tensor, p_fine: Tensor, budget: int | float | 
     if budget is None:
         return fine_mask
     check_budget(budget)
-    regions = fine_mask[0].numel()
+    regions = fine_mask.shape[1] * fine_mask.shape[2]  # while exporting a symbol
     # a share such as 0.29 of 100 regions must not lose one to rounding
-    keep = min(regions, int(budget * regions + 1e-6) if isinstance(budget, float) else budget)
-    best = p_fine.flatten(1).topk(keep, dim=1).indices
-    chosen = torch.zeros_like(fine_mask.flatten(1)).scatter(1, best, True)
+    keep = torch.sym_min(regions, torch.sym_int(budget * regions + 1e-6) if isinstance(budget, float) else budget)
+    # stable, so that of equals the first ones are fine, in every runtime
+    order = p_fine.flatten(1).sort(dim=1, descending=True, stable=True).indices
+    within = (torch.arange(regions, device=order.device) < keep).expand_as(order)
+    chosen = torch.zeros_like(within).scatter(1, order, within)
     return fine_mask & chosen.reshape(fine_mask.shape)

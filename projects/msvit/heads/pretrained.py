@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..checkpoints import load_classifier
 from ..checks import check_pretrained
-from ..registry import MODELS
 
 
 class _Pretrained:
@@ -44,12 +43,10 @@ class _Pretrained:
             load_classifier(self, self.pretrained, arch=self.arch)
 
 
-@MODELS.register_module()
 class PretrainedClsHead(_Pretrained, VisionTransformerClsHead):
     """mmpretrain's ``VisionTransformerClsHead`` with pretrained weights."""
 
 
-@MODELS.register_module()
 class PretrainedDeiTClsHead(_Pretrained, DeiTClsHead):
     """mmpretrain's ``DeiTClsHead``, the mean of a classifier for each of two tokens, with pretrained weights.
 

@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from ..checks import check_choice, check_positive, check_share
-from ..registry import MODELS
 from .base import GateLoss
 from .batch_shaping import cramer_von_mises, relaxed_bernoulli_cdf
 from .beta import beta_cdf
@@ -11,7 +10,6 @@ from .beta import beta_cdf
 PRIORS = ('relaxed_bernoulli', 'beta')
 
 
-@MODELS.register_module()
 class BaSLoss(GateLoss):
     """Batch-shaping loss (BaS), the predecessor of GBaS (section G.2).
 

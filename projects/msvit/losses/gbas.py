@@ -6,14 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_count, check_positive, check_share, is_count
-from ..registry import MODELS
 from .base import GateLoss
 from .batch_shaping import batch_shaping_loss
 from .memory import ValueMemory
 from .priors import fit_prior_logit, initial_prior_mean
 
 
-@MODELS.register_module()
 class GBaSLoss(GateLoss):
     """Generalised batch-shaping loss (GBaS; sections 2.2 and G.2).
 

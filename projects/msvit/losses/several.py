@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from ..registry import build_part
+from ..parts import build_part
 
 
 class SeveralLosses(nn.ModuleList):

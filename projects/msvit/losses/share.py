@@ -7,13 +7,11 @@ under a name of its own: `L0Loss`, the plain expected-L0 penalty, which knows no
 from torch import Tensor
 
 from ..checks import check_choice, check_share
-from ..registry import MODELS
 from .base import GateLoss
 
 FORMS = ('squared', 'absolute')
 
 
-@MODELS.register_module()
 class L0Loss(GateLoss):
     """Expected-L0 penalty, weight * mean(p_fine): the budget is set by the weight, against the task's loss.
 
@@ -44,7 +42,6 @@ class L0Loss(GateLoss):
         return {'loss_gate_l0': self.weight * self._joined(p_fine).mean()}
 
 
-@MODELS.register_module()
 class TargetLoss(GateLoss):
     """Distance of the batch's share of fine regions to the target, (mean(p_fine) - g*)^2 or |mean(p_fine) - g*|.
 

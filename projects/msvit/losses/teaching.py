@@ -6,11 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..registry import MODELS, build_teacher
+from ..parts import build_teacher
 from .base import GateLoss
 
 
-@MODELS.register_module()
 class TeachingLoss(GateLoss):
     """Teach the gate beside the model: binary cross-entropy of p_fine against what a teacher says of the same images.
 

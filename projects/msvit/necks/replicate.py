@@ -4,11 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ..registry import MODELS
 from ..tokens import MixedTokens
 
 
-@MODELS.register_module()
 class ReplicateTokens(nn.Module):
     """Copy each coarse token to the four fine cells that it stands for (section E.1), in front of any mmseg head.
 

@@ -7,12 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..checks import check_count
-from ..registry import MODELS
 
 SCALES = (4, 2, 1, 0.5)
 
 
-@MODELS.register_module()
 class SimpleFeaturePyramid(nn.Module):
     """ViTDet's simple feature pyramid (Li et al., 2022, https://arxiv.org/abs/2203.16527, section 3): every level comes from
     the last map of the backbone, by transposed convolutions or pooling, without a top-down path.

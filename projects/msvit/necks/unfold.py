@@ -6,12 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_count
-from ..registry import MODELS
 from ..tokens import MixedTokens
 from .replicate import ReplicateTokens
 
 
-@MODELS.register_module()
 class UnfoldTokens(ReplicateTokens):
     """`ReplicateTokens` with a linear map for each place within a region, added to what a coarse token's cell gets.
 
@@ -52,4 +50,7 @@ class UnfoldTokens(ReplicateTokens):
         cells = padded.unflatten(3, (columns, ratio)).unflatten(2, (rows, ratio))
         own = torch.einsum('bcirjs,rscd->bdirjs', cells, self.weight.to(cells.dtype))
         own = own * ~tokens.fine_mask[:, None, :, None, :, None]
-        return own.flatten(4, 5).flatten(2, 3)[..., :height, :width]
+        own = own.flatten(4, 5).flatten(2, 3)
+        # copies, of which an exporter need not ask how symbolic sizes and strides compare
+        own = own.index_select(2, torch.arange(height, device=own.device))
+        return own.index_select(3, torch.arange(width, device=own.device))

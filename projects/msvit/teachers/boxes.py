@@ -8,11 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_share_up_to
-from ..registry import MODELS
 from .base import GateTeacher
 
 
-@MODELS.register_module()
 class BoxTeacher(GateTeacher):
     """Fine where an object's border passes through a region, or a small object touches it; the most that any object asks for.
 

@@ -8,13 +8,11 @@ from torch import Tensor, nn
 from ..attention import class_attention
 from ..backbones.trace import untraced
 from ..checks import check_share_up_to
-from ..registry import MODELS
 from ..tokens import MixedTokens
 from .base import GateTeacher
 from .labels import minority_share
 
 
-@MODELS.register_module()
 class DenseTeacher(GateTeacher):
     """Fine where the dense model, which the mixed one starts from, would miss detail; no labels are needed.
 

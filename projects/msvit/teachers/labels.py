@@ -7,11 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_count, check_share_up_to
-from ..registry import MODELS
 from .base import GateTeacher
 
 
-@MODELS.register_module()
 class LabelTeacher(GateTeacher):
     """Fine as far as a region mixes classes: min(1, share of the minority classes / ``full_share``).
 

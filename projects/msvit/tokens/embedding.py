@@ -1,11 +1,10 @@
 """Patch and position embedding at two scales, without new parameters."""
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..exporting import are_known, cached_map, full_precision
 from ..linear import linear
 from .grid import TokenGrid
 
@@ -48,18 +47,16 @@ def _resize(table: Tensor, shape: tuple[int, int], mode: str, repeat_last: tuple
     Equals ``F.interpolate(..., antialias=True)``, and takes a fraction of its time.
     """
     height, width, _ = table.shape
-    if (height, width) == tuple(shape):
+    if are_known(shape) and (height, width) == tuple(shape):
         return table
     rows = _interpolation(height, shape[0], mode, repeat_last[0], table.device)
     columns = _interpolation(width, shape[1], mode, repeat_last[1], table.device)
-    with torch.autocast(table.device.type, enabled=False):
+    with full_precision(table.device.type):
         resized = columns @ (rows @ table.float().flatten(1)).unflatten(1, (width, -1))
     return resized.to(table.dtype)
 
 
-@lru_cache(maxsize=64)
-@torch.inference_mode(False)
-@torch.no_grad()
+@cached_map(maxsize=64)
 def _interpolation(length: int, target: int, mode: str, repeat_last: int, device: torch.device) -> Tensor:
     """The matrix (target, length) that resizes one axis, after its last entry was repeated so often."""
     unit = F.pad(torch.eye(length, device=device)[None, None], (0, 0, 0, repeat_last), mode='replicate')

@@ -1,11 +1,12 @@
 """Geometry of two token scales on one image: index maps, padding, patches."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from ..exporting import are_known, cached_map
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class TokenGrid:
     @property
     def region_shape(self) -> tuple[int, int]:
         """(Hc, Wc), the regions that cover the image."""
-        return -(-self.height // self.coarse_patch_size), -(-self.width // self.coarse_patch_size)
+        return pieces(self.height, self.coarse_patch_size), pieces(self.width, self.coarse_patch_size)
 
     @property
     def fine_shape(self) -> tuple[int, int]:
         """(Hf, Wf), the fine cells that hold at least one pixel of the image."""
-        return -(-self.height // self.patch_size), -(-self.width // self.patch_size)
+        return pieces(self.height, self.patch_size), pieces(self.width, self.patch_size)
 
     @property
     def num_coarse(self) -> int:
@@ -99,33 +100,38 @@ class TokenGrid:
         Returns:
             (B, Nc + Nf, C * S_f * S_f), pixels in the order of a convolution's weight.
         """
-        images = pad_to_multiple(images, self.coarse_patch_size)
-        coarse = patchify(shrink(images, self.ratio), self.patch_size)
-        fine = patchify(images, self.patch_size)[:, : self.fine_shape[0], : self.fine_shape[1]]
+        coarse = patchify(shrink(pad_to_multiple(images, self.coarse_patch_size), self.ratio), self.patch_size)
+        fine = patchify(pad_to_multiple(images, self.patch_size), self.patch_size)
         return torch.cat((coarse.flatten(1, 2), fine.flatten(1, 2)), dim=1)
 
 
-# Cached maps must not be inference tensors: a training step may save them for its backward pass.
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _region_of_cell(grid: TokenGrid, device: torch.device) -> Tensor:
     rows = torch.arange(grid.fine_shape[0], device=device) // grid.ratio
     columns = torch.arange(grid.fine_shape[1], device=device) // grid.ratio
     return (rows[:, None] * grid.region_shape[1] + columns).flatten()
 
 
-@lru_cache(maxsize=256)
-@torch.inference_mode(False)
+@cached_map(maxsize=256)
 def _cells_per_token(grid: TokenGrid, device: torch.device) -> Tensor:
-    coarse = torch.bincount(grid.region_of_cell(device), minlength=grid.num_coarse).float()
+    rows, columns = (
+        (cells - torch.arange(regions, device=device) * grid.ratio).clamp(max=grid.ratio)
+        for cells, regions in zip(grid.fine_shape, grid.region_shape, strict=True)
+    )
+    coarse = (rows[:, None] * columns).flatten().float()
     return torch.cat((coarse, torch.ones(grid.num_fine, device=device)))
+
+
+def pieces(length: int, size: int) -> int:
+    """How many pieces of a size cover a length; without a negative number, whose division ONNX rounds the other way."""
+    return (length + size - 1) // size
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Zero-pad (B, C, H, W) images at the right and the bottom until both sides are multiples of ``multiple`` pixels."""
     height, width = images.shape[-2:]
-    pad = (0, -width % multiple, 0, -height % multiple)
-    return F.pad(images, pad) if any(pad) else images
+    pad = (0, pieces(width, multiple) * multiple - width, 0, pieces(height, multiple) * multiple - height)
+    return images if are_known(pad) and not any(pad) else F.pad(images, pad)
 
 
 def shrink(images: Tensor, ratio: int) -> Tensor:

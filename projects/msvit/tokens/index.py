@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..exporting import is_exporting
 from .grid import TokenGrid
 
 Layout = Literal['masked', 'trimmed', 'packed']
@@ -137,8 +138,8 @@ class TokenIndex(ABC):
 
     @property
     def host_counts(self) -> list[int] | None:
-        """`counts` where the host knows them: in the trimmed and the packed layout."""
-        return None if self._present is None else [length - self.num_prefix for length in self._present]
+        """`counts` where the host knows them: in the trimmed and the packed layout, but not while exporting."""
+        return None if self._present is None or is_exporting() else [length - self.num_prefix for length in self._present]
 
     @property
     @abstractmethod
@@ -269,11 +270,19 @@ class TrimmedIndex(MaskedIndex):
     layout = 'trimmed'
 
     def _arrange(self, counts: list[int] | None = None) -> None:
-        self._counts = self.counts.tolist() if counts is None else counts  # the one wait for the GPU
-        # stable: tokens keep the order of the candidates, coarse before fine
-        order = torch.sort(self.active, dim=1, descending=True, stable=True).indices
-        self._kept = order[:, : max(self._counts)]
-        self._position = torch.argsort(order, dim=1)
+        # tokens keep the order of the candidates, coarse before fine, and so do those that are absent, behind them
+        absent = self.counts[:, None] + (~self.active).cumsum(dim=1)
+        self._position = self.active.cumsum(dim=1).where(self.active, absent) - 1
+        candidates = torch.arange(self.active.shape[1], device=self.active.device).expand_as(self._position)
+        order = torch.empty_like(self._position).scatter(1, self._position, candidates)
+        if is_exporting():  # what is longest is a symbol; nobody knows each image's length
+            self._counts, longest = None, self.counts.max().item()
+            torch._check(longest > 0)
+            torch._check(longest <= order.shape[1])
+        else:
+            self._counts = self.counts.tolist() if counts is None else counts  # the one wait for the GPU
+            longest = max(self._counts)
+        self._kept = order[:, :longest]
 
     def select(self, candidates: Tensor) -> Tensor:
         return _gather_rows(candidates, self._kept)
@@ -292,11 +301,11 @@ class TrimmedIndex(MaskedIndex):
 
     @property
     def _has_absent(self) -> bool:
-        return len(set(self._counts)) > 1
+        return self._counts is None or len(set(self._counts)) > 1
 
     @property
-    def _present(self) -> list[int]:
-        return [self.num_prefix + count for count in self._counts]
+    def _present(self) -> list[int] | None:
+        return None if self._counts is None else [self.num_prefix + count for count in self._counts]
 
 
 class PackedIndex(TokenIndex):
@@ -305,12 +314,17 @@ class PackedIndex(TokenIndex):
     layout = 'packed'
 
     def _arrange(self, counts: list[int] | None = None) -> None:
-        self._counts = self.counts.tolist() if counts is None else counts  # the one wait for the GPU
-        total, device = sum(self._counts), self.fine_mask.device
-        active = self.active.flatten()
+        active, device = self.active.flatten(), self.fine_mask.device
         position = active.cumsum(0) - 1
         self._position = position.reshape(self.active.shape)  # of each candidate in the row, if it is present
-        candidates = torch.arange(len(active), device=device)
+        if is_exporting():  # one image, whose number of tokens is a symbol
+            self._rows = active.nonzero().squeeze(1)
+            torch._check(self._rows.shape[0] > 0)
+            self._counts = [self._rows.shape[0]]
+            return
+        self._counts = self.counts.tolist() if counts is None else counts  # the one wait for the GPU
+        total = sum(self._counts)
+        candidates = torch.arange(active.shape[0], device=device)
         rows = candidates.new_empty(total + 1).index_copy(0, position.where(active, total), candidates)
         self._rows = rows[:total]  # the candidate of each token
 
@@ -343,7 +357,8 @@ class PackedIndex(TokenIndex):
         return images.index_select(0, self._rows // self.active.shape[1]).unsqueeze(0)
 
     def select_shared(self, table: Tensor) -> Tensor:
-        return table.index_select(0, self._rows % len(table)).unsqueeze(0)
+        rows = self._rows if self.batch_size == 1 else self._rows % table.shape[0]
+        return table.index_select(0, rows).unsqueeze(0)
 
     def assemble(self, prefix: Tensor, tokens: Tensor) -> Tensor:
         if self.num_prefix == 0:
@@ -387,6 +402,8 @@ def build_index(
             f'fine_mask has shape {tuple(fine_mask.shape)}, but a {grid.height}x{grid.width} image in regions of '
             f'{grid.coarse_patch_size} pixels needs (batch, {grid.region_shape[0]}, {grid.region_shape[1]})'
         )
+    if layout == 'packed' and is_exporting() and fine_mask.shape[0] != 1:
+        layout = 'trimmed'  # an exported program cannot loop over images of symbolic lengths
     return INDEX_TYPES[layout](grid, fine_mask, gate, num_prefix)
 
 
@@ -397,9 +414,9 @@ def _gather_rows(x: Tensor, index: Tensor) -> Tensor:
 
 def _scatter_rows(x: Tensor, rows: Tensor, shape: torch.Size) -> Tensor:
     """x (L, C), each at its row of (B * N, C), 0 elsewhere -> (B, N, C); ``shape`` is (B, N)."""
-    return x.new_zeros(shape.numel(), x.shape[-1]).index_copy(0, rows, x).unflatten(0, shape)
+    return x.new_zeros(shape[0] * shape[1], x.shape[-1]).index_copy(0, rows, x).unflatten(0, shape)
 
 
 def _rows_of(index: Tensor, length: int) -> Tensor:
     """Places (B, L) within images of so many rows each -> rows of all images (B * L,)."""
-    return (index + torch.arange(len(index), device=index.device)[:, None] * length).flatten()
+    return (index + torch.arange(index.shape[0], device=index.device)[:, None] * length).flatten()

@@ -47,7 +47,7 @@ class MixedTokens:
         """Features of the fine grid, (B, C, Hf, Wf); a coarse token is copied to each cell that it stands for (section
         E.1). Contiguous, for mmcv's operators (RoIAlign) read other memory formats wrongly."""
         cells = self.index.cell_tokens(self.tokens())
-        return cells.transpose(1, 2).reshape(len(cells), -1, *self.index.grid.fine_shape).contiguous()
+        return cells.transpose(1, 2).reshape(cells.shape[0], -1, *self.index.grid.fine_shape).contiguous()
 
     def pruned(self, kept: Tensor, share: Tensor | None = None, counts: list[int] | None = None) -> 'MixedTokens':
         """The tokens without some of them, prefix tokens aside.

@@ -4,10 +4,10 @@ import torch
 from torch import Tensor
 
 from ...backbones import MSSwin
-from ...backbones.timm_swin import shift_of
+from ...backbones.swin.stages import CellRows, Stages
+from ...backbones.swin.timm_swin import shift_of
+from ...backbones.swin.windows import WindowGrid, running_windows
 from ...tokens import TokenGrid
-from ...tokens.stages import CellRows, Stages
-from ...tokens.windows import WindowGrid, running_windows
 from .counting import Macs, linear_macs
 from .vit import gate_macs
 

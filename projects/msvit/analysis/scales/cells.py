@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...backbones.gated import GatedBackbone
+from ...images import resize
+from ...scale_map import draw_segmentation
 from ..model import AnalysedModel
-from ..scale_map import draw_segmentation, resize
 from ..style import COLOURS, INK, PALE
 from ..transfer import draw_scales, heat_map
 from .naming import write_names

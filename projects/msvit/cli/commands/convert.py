@@ -21,7 +21,7 @@ from pathlib import Path
 from mmengine.config import DictAction
 from rich.table import Table
 
-from ...conversion.conversion import TEACH_ITERS, Conversion
+from ...conversion.conversion import Conversion
 from ...conversion.images import split_images
 from ...conversion.report import Report, report_conversion
 from ...conversion.sweep import TOLERANCE
@@ -62,9 +62,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--teach-iters',
         type=positive,
-        default=TEACH_ITERS,
         metavar='N',
-        help='steps in which the gate is taught, first and alone (default: %(default)s)',
+        help='steps in which the gate is taught, first and alone (default: 3000 from labels or boxes, 500 from the dense '
+        'model)',
     )
     parser.add_argument(
         '--sweep', action='store_true', help='measure thresholds from nearly all coarse to all fine too, and recommend one'

@@ -21,10 +21,9 @@ from PIL import Image
 from rich.markup import escape
 from rich.table import Table
 
-from ...analysis.find_images import images_in
-from ...analysis.read_image import read_rgb
-from ...analysis.scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel, resize
 from ...analysis.segment import ImageSegmenter, Segmentation
+from ...images import images_in, read_rgb, resize
+from ...scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel
 from ..arguments import add_model, add_output, load, positive, share
 from ..output import about, progress, refuse_overwriting, report_left_out, show, write_json
 

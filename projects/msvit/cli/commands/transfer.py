@@ -19,13 +19,12 @@ from PIL import Image
 from rich.markup import escape
 from rich.table import Table
 
-from ...analysis.find_images import find_images
-from ...analysis.read_image import read_rgb
 from ...analysis.run_gate import read_run_gate
 from ...analysis.transfer import apply_gate, draw_gated, sheet
 from ...checkpoints import load_gate, read_gate_normalization
 from ...engine.launch import read_config
 from ...gates import LearnedGate, Normalization
+from ...images import find_images, read_rgb
 from ..arguments import add_output, budget, positive, share
 from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
 from ..pages import own_pages, pages_of

@@ -1,0 +1,173 @@
+"""Compare gates on one recipe: seeds, several shares of fine regions, everything but the choice of the regions alike.
+
+python tools/benchmarks/gates.py configs/msseg_t16_480x352_camvid_cpu.py --work-dir work_dirs/gates_camvid --seeds 3 --amp
+
+The dense model is trained once for each seed; at the iteration where the config's TeachGateHook would teach, every mixed
+model goes on from it. All are tested at each share. Figures stay in the work dir: what is there is not run again.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from msvit.analysis.load_model import load_model
+from msvit.conversion.measuring import LabelledTest
+from msvit.engine.launch import build_runner, enable_amp, load_config, make_parser, short_errors
+from msvit.tokens import pad_to_multiple
+
+LEARNED = {'taught': None, 'mlp': dict(type='msvit.MLPGate', frozen=True)}  # None: the config's own
+FIXED = {
+    'edges': dict(type='msvit.SaliencyGate', saliency='edges'),
+    'radial': dict(type='msvit.RadialGate'),
+    'random': dict(type='msvit.RandomGate'),
+}
+DENSE, ORACLE = 'dense', 'oracle'
+GATES = (*LEARNED, ORACLE, *FIXED)
+
+
+def make_gates_parser() -> argparse.ArgumentParser:
+    """Return the parser of this tool."""
+    parser = make_parser('Compare gates on one recipe')
+    parser.add_argument('--gates', nargs='+', choices=GATES, default=GATES, help='which (default: all)')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='of the trainings (default: 0)')
+    parser.add_argument(
+        '--shares', type=float, nargs='*', default=[], help='of fine regions, to test at beside the one of the training'
+    )
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the tool."""
+    parser = make_gates_parser()
+    args = parser.parse_args(arguments)
+    try:
+        cfg = load_config(args)
+        if args.amp:
+            enable_amp(cfg)
+        with short_errors():
+            study = GateStudy(cfg, args.shares)
+    except (FileNotFoundError, ValueError) as error:
+        parser.error(str(error))
+    for seed in args.seeds:
+        for gate in (DENSE, *args.gates):
+            with short_errors():
+                study.run(gate, seed)
+            print(study.write_table(), flush=True)
+
+
+class GateStudy:
+    """Trainings that differ in the gate alone.
+
+    Args:
+        cfg: of the mixed model, with a TeachGateHook.
+        shares: of fine regions to test at, beside that of the training.
+
+    Raises:
+        ValueError: the config has no TeachGateHook.
+    """
+
+    def __init__(self, cfg: Config, shares: Sequence[float]):
+        hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.type == 'msvit.TeachGateHook']
+        if len(hooks) != 1:
+            raise ValueError(f'{cfg.filename} must have one TeachGateHook: it tells where the gates come in')
+        self.cfg, self.teach, self.work_dir = cfg, hooks[0], Path(cfg.work_dir)
+        self.share = self.teach.fine_share
+        self.shares = sorted({*shares, self.share})
+
+    def run(self, gate: str, seed: int) -> None:
+        """Train and test with one gate, as far as its figures are not there."""
+        folder = self._folder(gate, seed)
+        final = folder / self._name_at(self._length())
+        if not final.exists():
+            cfg = self._config(gate, seed, self.share)
+            cfg.work_dir, cfg.experiment_name = str(folder), f'{gate} {seed} {folder}'
+            cfg.visualizer.pop('name', None)  # one for each run, not one that writes where the first began
+            build_runner(cfg, whole_checkpoint=False).train()
+        for share in [1.0] if gate == DENSE else self.shares:
+            figures = folder / f'share_{share:g}.json'
+            if not figures.exists():
+                figures.write_text(json.dumps(self._test(gate, seed, share, final), indent=1) + '\n', encoding='utf-8')
+
+    def write_table(self) -> str:
+        """Write ``table.md`` of all figures in the work dir, and return it."""
+        rows = [json.loads(path.read_text(encoding='utf-8')) for path in sorted(self.work_dir.glob('seed*/*/share_*.json'))]
+        dense = {row['seed']: row for row in rows if row['gate'] == DENSE}
+        lines = ['| share | gate | seeds | score | - dense | tokens | MACs |', '|---|---|---|---|---|---|---|']
+        for share, gate in sorted({(row['share'], row['gate']) for row in rows}, key=lambda key: (-key[0], key[1])):
+            found = [row for row in rows if (row['share'], row['gate']) == (share, gate) and row['seed'] in dense]
+            if found:
+                cells = (
+                    f'{share:g}',
+                    gate,
+                    str(len(found)),
+                    _spread([row['score'] for row in found]),
+                    _spread([row['score'] - dense[row['seed']]['score'] for row in found]),
+                    f'{mean(row["tokens"] for row in found):.0f}',
+                    f'{mean(row["gmacs"] / dense[row["seed"]]["gmacs"] for row in found):.3f}x',
+                )
+                lines.append('| ' + ' | '.join(cells) + ' |')
+        table = '\n'.join(lines)
+        (self.work_dir / 'table.md').write_text(table + '\n', encoding='utf-8')
+        return table
+
+    def _folder(self, gate: str, seed: int) -> Path:
+        return self.work_dir / f'seed{seed}' / gate
+
+    def _length(self) -> int:
+        return self.cfg.train_cfg.max_epochs if self.teach.get('by_epoch') else self.cfg.train_cfg.max_iters
+
+    def _name_at(self, step: int) -> str:
+        return f'{"epoch" if self.teach.get("by_epoch") else "iter"}_{step}.pth'
+
+    def _config(self, gate: str, seed: int, share: float) -> Config:
+        """That of one gate's training, or of its test at a share."""
+        cfg = deepcopy(self.cfg)
+        cfg.randomness.seed = seed
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        cfg.default_hooks.checkpoint.update(max_keep_ckpts=-1, save_best=None)
+        if gate not in LEARNED:
+            cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != self.teach.type]
+            cfg.model.backbone.gate = dict(FIXED[gate], fine_share=share) if gate in FIXED else None
+        elif LEARNED[gate]:
+            cfg.model.backbone.gate = LEARNED[gate]
+        if gate == ORACLE:
+            cfg.custom_hooks.append(dict(type='msvit.OracleHook', teacher=self.teach.teacher, fine_share=share))
+        if gate != DENSE:
+            cfg.load_from, cfg.resume = str(self._folder(DENSE, seed) / self._name_at(self.teach.begin)), True
+        return cfg
+
+    def _test(self, gate: str, seed: int, share: float, checkpoint: Path) -> dict[str, Any]:
+        cfg = self._config(gate, seed, share)
+        cfg.resume, found = False, dict(gate=gate, seed=seed, share=share)
+        if gate in LEARNED:
+            found['threshold'] = cfg.model.backbone.gate.threshold = threshold_of(cfg, checkpoint, share)
+        reached = LabelledTest(cfg, checkpoint, self.work_dir / 'tests', f'{gate} {seed} {share:g}')()
+        return dict(found, score=reached.score, tokens=reached.tokens, gmacs=reached.gmacs, metrics=reached.metrics)
+
+
+@torch.inference_mode()
+def threshold_of(cfg: Config, checkpoint: Path, share: float) -> float:
+    """The threshold of a learned gate that makes this share of the regions of the test images fine; no label is read."""
+    model = load_model(cfg, checkpoint)
+    gate, values = model.backbone.gate, []
+    for batch in Runner.build_dataloader(cfg.test_dataloader, seed=0):
+        images = model.data_preprocessor(batch, False)['inputs']
+        values.append(gate.logits(pad_to_multiple(images, gate.coarse_patch_size)).sigmoid().flatten())
+    return torch.cat(values).double().quantile(1 - share).item()
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f'{mean(values):.2f}' + (f' ± {stdev(values):.2f}' if len(values) > 1 else '')
+
+
+if __name__ == '__main__':
+    main()
