@@ -55,7 +55,10 @@ setup(
         *(f'msvit.{folder.replace("/", ".")}' for folder in CONFIG_FOLDERS),
     ],
     package_data={
-        'msvit': ['weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2', 'page/static/*'],
+        'msvit': [
+            'py.typed',
+            *('weights/*.safetensors', 'weights/*.json', 'weights/*.md', 'analysis/scales/*.j2', 'page/static/*'),
+        ],
         'msvit.configs': ['metafile.yml'],
     },
     # The core: backbones, gates and losses in plain PyTorch.

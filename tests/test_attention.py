@@ -7,16 +7,8 @@ from timm.layers import Attention
 from torch import Tensor, nn
 
 from msvit.attention import attend, fused, merge_heads, project, weighted_attention
+from msvit.reference import masked_attention as reference
 from msvit.tokens import Segments, TokenGrid, TokenIndex, build_index
-
-
-def reference(q: Tensor, k: Tensor, v: Tensor, weight: Tensor) -> Tensor:
-    """Equation 15 as it is written, the weight multiplied in numerator and denominator; any constant may leave the scores."""
-    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
-    z = (scores - scores.amax(dim=-1, keepdim=True).detach()).exp()
-    weighted = z * weight[:, None, None, :]
-    return ((weighted @ v) / weighted.sum(dim=-1, keepdim=True)).transpose(1, 2)
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, *options) -> Tensor:
@@ -303,14 +295,6 @@ def test_knowing_which_tokens_lead_changes_no_gradient(present, count):
 PAIRS = {'shared': 1, 'each its own': 2}
 
 
-def biased_reference(q, k, v, weight, bias):
-    """Equation 15 with a bias for each pair, as it is written."""
-    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5 + bias
-    weighted = (scores - scores.amax(dim=-1, keepdim=True).detach()).exp() * weight[:, None, None, :]
-    return ((weighted @ v) / weighted.sum(dim=-1, keepdim=True)).transpose(1, 2)
-
-
 @weights
 @pytest.mark.parametrize('count', PAIRS.values(), ids=PAIRS.keys())
 @pytest.mark.parametrize(('dtype', 'tolerance'), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
@@ -319,7 +303,7 @@ def test_a_bias_of_pairs_forward_and_backward(row, count, dtype, tolerance, asse
     exact = [*draw(scale=0.7), weight_of(row), bias.requires_grad_()]
     inputs = [tensor.detach().to(dtype).requires_grad_() for tensor in exact]
     upstream = torch.randn(2, 7, 3, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    expected, actual = biased_reference(*exact), attention(*inputs[:4], None, None, inputs[4])
+    expected, actual = reference(*exact), attention(*inputs[:4], None, None, inputs[4])
     assert actual.dtype == dtype
     assert_relative(actual.double(), expected, tolerance)
     wanted = torch.autograd.grad(expected, exact, upstream)
@@ -358,7 +342,7 @@ def test_a_bias_of_pairs_in_half_precision():
     bias, weight = torch.randn(1, 3, 7, 7), weight_of(WEIGHTS['some absent'], torch.float32).detach()
     y = attention(q, k, v, weight, None, None, bias)
     assert y.dtype == torch.bfloat16
-    exact = biased_reference(*(x.double() for x in (q, k, v, weight, bias)))
+    exact = reference(*(x.double() for x in (q, k, v, weight, bias)))
     torch.testing.assert_close(y.double(), exact, atol=0.03, rtol=0.03)
 
 

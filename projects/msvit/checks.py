@@ -114,18 +114,18 @@ def to_mask(name: str, value: Any, device: torch.device | None = None) -> Tensor
 
 
 def is_indices(value: Any, length: int) -> bool:
-    """Whether the values are indices, at least one, into a sequence of this length; negative ones count from its end."""
+    """Tell whether the values are indices, at least one, into a sequence of this length; negative ones count from its end."""
     whole = isinstance(value, Sequence) and all(isinstance(index, Integral) for index in value)
     return whole and len(value) > 0 and all(-length <= index < length for index in value)
 
 
 def is_count(value: Any, least: int = 0) -> bool:
-    """Whether the value is a whole number of at least ``least``; a bool is none."""
+    """Tell whether the value is a whole number of at least ``least``; a bool is none."""
     return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
 def is_share(value: Any) -> bool:
-    """Whether the value is a number in (0, 1]; a bool is none."""
+    """Tell whether the value is a number in (0, 1]; a bool is none."""
     return isinstance(value, Real) and not isinstance(value, bool) and 0 < value <= 1
 
 

@@ -94,7 +94,7 @@ def drop_debug_prints() -> None:
 
 
 def _is_original() -> bool:
-    """Whether mmseg is the original one, not the fork."""
+    """Tell whether mmseg is the original one, not the fork."""
     try:
         return bool(version('mmsegmentation'))
     except PackageNotFoundError:

@@ -11,13 +11,13 @@ Function = TypeVar('Function', bound=Callable[..., object])
 
 
 def is_exporting() -> bool:
-    """Whether `torch.export` records what runs; before torch 2.7, which does not tell, never."""
+    """Tell whether `torch.export` records what runs; before torch 2.7, which does not tell, never."""
     asked = getattr(torch.compiler, 'is_exporting', None)
     return asked is not None and asked()
 
 
 def are_known(sizes: Sequence[int]) -> bool:
-    """Whether all sizes are plain numbers: a comparison of symbols would tie the exported program to the example's size."""
+    """Tell whether all sizes are plain numbers: comparing symbols would tie the exported program to the example's size."""
     return all(isinstance(size, int) for size in sizes)
 
 

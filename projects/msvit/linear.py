@@ -45,6 +45,19 @@ def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor
     return F.gelu(linear(x, weight, bias))
 
 
+def embed_patches(patches: Tensor, projection: nn.Conv2d) -> Tensor:
+    """Embed flat patches by a ViT's patch convolution, as the linear layer that it is.
+
+    Args:
+        patches: (..., C * S_f * S_f), as `patchify` gives them.
+        projection: the convolution of kernel and stride S_f; coarse and fine patches share it.
+
+    Returns:
+        (..., embed_dim).
+    """
+    return linear(patches, projection.weight.flatten(1), projection.bias)
+
+
 class _OnednnLinear(torch.autograd.Function):
     """oneDNN for the output and the input's gradient; the weight's, a product over all rows, MKL does as fast."""
 
@@ -98,20 +111,20 @@ def adopt_linears(module: nn.Module, kinds: tuple[type[nn.Linear], ...] = (nn.Li
     """
     for name, layer in list(module.named_modules()):
         if name and type(layer) in kinds:
-            module.set_submodule(name, recast(layer, Linear))
+            module.set_submodule(name, cast(layer, Linear))
     for name, layer in list(module.named_modules()):
         if name and _is_gelu_mlp(layer):
-            twin = GeluMlp(layer.fc1.in_features, device='meta')
+            twin = GeluMlp(layer.fc1.in_features, device='meta').train(layer.training)
             for part, child in layer.named_children():
                 setattr(twin, part, child)
             module.set_submodule(name, twin)
 
 
-def recast(layer: nn.Linear, kind: type[nn.Linear]) -> nn.Linear:
+def cast(layer: nn.Linear, kind: type[nn.Linear]) -> nn.Linear:
     """A linear layer of another kind on the same parameters."""
     twin = kind(layer.in_features, layer.out_features, bias=layer.bias is not None, device='meta')
     twin.weight, twin.bias = layer.weight, layer.bias
-    return twin
+    return twin.train(layer.training)
 
 
 def _is_gelu_mlp(layer: nn.Module) -> bool:

@@ -9,7 +9,7 @@ from torch.ao.nn.quantized.dynamic import Linear as Int8Linear
 from torch.ao.quantization import default_dynamic_qconfig
 
 from .gates import BaseGate
-from .linear import Linear, recast
+from .linear import Linear, cast
 
 
 def quantize_linears(model: nn.Module) -> nn.Module:
@@ -40,7 +40,7 @@ def quantize_linears(model: nn.Module) -> nn.Module:
 
 
 def _quantize(layer: Linear) -> Int8Linear:
-    twin = recast(layer, nn.Linear)  # the only kind that torch quantises
+    twin = cast(layer, nn.Linear)  # the only kind that torch quantises
     twin.qconfig = default_dynamic_qconfig
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # torch announces that quantised tensors will move to torchao

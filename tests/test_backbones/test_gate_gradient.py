@@ -5,6 +5,7 @@ import torch
 
 from msvit.backbones import MSViT
 from msvit.gates import BaseGate, GateOutput
+from msvit.reference import run_block
 from msvit.tokens import TokenGrid, build_index
 
 MASK = torch.tensor([[[1, 0], [0, 0]], [[0, 1], [1, 0]]]).bool()
@@ -38,7 +39,7 @@ def images():
 
 
 def by_hand(net: MSViT, images: torch.Tensor, present: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The class token and dL/dm of a one-block ViT, equation 15 multiplied out, over the candidates that are ``present``."""
+    """The class token and dL/dm of a one-block ViT by equation 15, over the candidates that are ``present``."""
     grid = TokenGrid(32, 32, 8, 16)
     index = build_index('masked', grid, MASK, num_prefix=1)
     m = net.gate.p_fine.detach().gt(0.5).double().requires_grad_()
@@ -46,11 +47,7 @@ def by_hand(net: MSViT, images: torch.Tensor, present: torch.Tensor) -> tuple[to
     x = net.tokenize(images, MASK).x
     weight = torch.cat((torch.ones(2, 1), grid.active(m) * present), dim=1)
     (block,) = net.blocks
-    qkv = block.attn.qkv(block.norm1(x)).reshape(2, -1, 3, 2, 8).permute(2, 0, 3, 1, 4)
-    z = (qkv[0] @ qkv[1].transpose(-2, -1) / 8**0.5).exp() * weight[:, None, None, :]
-    y = (z @ qkv[2] / z.sum(-1, keepdim=True)).transpose(1, 2).reshape(2, -1, 16)
-    x = x + block.attn.proj(y)
-    x = net.norm(x + block.mlp(block.norm2(x)))[:, 0]
+    x = net.norm(run_block(block, x, weight))[:, 0]
     assert index.key_weight.shape == weight.shape
     return x, torch.autograd.grad(loss_of(x), m)[0]
 

@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.fileio import LocalBackend
 from mmengine.runner import Runner, ValLoop
 
-from msvit.checkpoints.whole_file import whole_file
+from msvit.atomic_write import atomic_write
 from msvit.engine.launch import set_resume
 
 
@@ -25,11 +25,11 @@ class Killed(BaseException):
 def test_a_file_is_there_whole_or_as_it_was(tmp_path):
     path = tmp_path / 'a.pth'
     path.write_bytes(b'old')
-    with pytest.raises(Killed), whole_file(path) as partial:
+    with pytest.raises(Killed), atomic_write(path) as partial:
         partial.write_bytes(b'ne')
         raise Killed
     assert path.read_bytes() == b'old'
-    with whole_file(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(b'new')
     assert [file.read_bytes() for file in tmp_path.iterdir()] == [b'new']
 

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from timm.layers import PatchEmbed, resample_abs_pos_embed
 
-from msvit.tokens import TokenGrid, build_index, embed_patches, position_table
+from msvit.linear import embed_patches
+from msvit.tokens import TokenGrid, build_index, position_table
 
 
 @pytest.mark.parametrize('size', [(32, 48), (40, 24)])

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from msvit.reference import replicate
 from msvit.tokens import LAYOUTS, MixedTokens, TokenGrid, build_index
 
 
@@ -22,15 +23,9 @@ def ragged_batches(draw):
 
 
 def expected_cells(grid: TokenGrid, mask: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-    """The candidate of every fine cell, cell by cell."""
-    rows = []
-    for image, own in zip(mask, candidates, strict=True):
-        for y in range(grid.fine_shape[0]):
-            for x in range(grid.fine_shape[1]):
-                region = y // grid.ratio, x // grid.ratio
-                coarse, fine = region[0] * grid.region_shape[1] + region[1], y * grid.fine_shape[1] + x
-                rows.append(own[grid.num_coarse + fine if image[region] else coarse])
-    return torch.stack(rows).reshape(len(mask), grid.num_fine, -1)
+    """The candidate of every fine cell, (B, Nf, C)."""
+    maps = [replicate(own, image, grid.fine_shape, grid.ratio) for own, image in zip(candidates, mask, strict=True)]
+    return torch.stack(maps).flatten(2).mT
 
 
 @settings(max_examples=60, deadline=None)

@@ -32,7 +32,7 @@ def palette_of(model: AnalysedModel) -> np.ndarray:
 
 
 def _dataset_meta(model: AnalysedModel) -> dict[str, Any]:
-    """What the config says of its test set, and the class of the data set where the config says nothing."""
+    """Tell what the config says of its test set, and the class of the data set where the config says nothing."""
     dataset = model.cfg.test_dataloader.dataset
     with DATASETS.switch_scope_and_registry(None) as registry:
         kind = registry.get(dataset['type'])

@@ -86,7 +86,7 @@ class AnalysedModel:
 
     @torch.inference_mode()
     def predict(self, inputs: Tensor) -> np.ndarray:
-        """What the model says of one network input, as its own test does (sliding windows included).
+        """Tell what the model says of one network input, as its own test does (sliding windows included).
 
         Args:
             inputs: (1, 3, H, W), normalised as the data preprocessor does.
@@ -99,7 +99,7 @@ class AnalysedModel:
 
     @torch.inference_mode()
     def decide(self, inputs: Tensor, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """What the gate says of one whole network input.
+        """Tell what the gate says of one whole network input.
 
         Args:
             inputs: (1, 3, H, W), normalised as the data preprocessor does.
@@ -150,7 +150,7 @@ def overruled(backbone: GatedBackbone, fine_mask: Tensor) -> Iterator[nn.Module]
 
 
 def _unpadded(inputs: Tensor) -> list[BaseDataElement]:
-    """What detectors of two stages ask of their inputs."""
+    """Tell what detectors of two stages ask of their inputs."""
     return [BaseDataElement(metainfo=dict(img_shape=tuple(inputs.shape[-2:]))) for _ in inputs]
 
 

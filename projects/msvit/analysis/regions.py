@@ -22,7 +22,7 @@ class FineShare(NamedTuple):
 
 
 def holds_foreground(labels: Tensor, coarse_patch_size: int, background: int = 0, ignore_index: int = 255) -> Tensor:
-    """Which regions hold at least one foreground pixel.
+    """Tell which regions hold at least one foreground pixel.
 
     Args:
         labels: (B, H, W) class indices.

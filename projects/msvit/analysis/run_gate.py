@@ -75,7 +75,7 @@ def read_run_gate(
 
 
 def find_pixel_format(cfg: Config) -> PixelFormat | None:
-    """How a run's images are normalised: by the model's data preprocessor, the run's, or a step of the pipelines.
+    """Tell how a run's images are normalised: by the model's data preprocessor, the run's, or a step of the pipelines.
 
     Returns:
         None where the config does not tell.

@@ -184,18 +184,18 @@ def steps_for_arrays(cfg: Config, pipeline: Sequence[dict], segments: bool) -> l
 
 
 def gives_bgr(cfg: Config) -> bool:
-    """Whether a run's images are BGR before they are normalised."""
+    """Tell whether a run's images are BGR before they are normalised."""
     pixels = find_pixel_format(cfg)
     return _loads(cfg.test_dataloader.dataset.pipeline) or bool(pixels and pixels.to_rgb)
 
 
 def shrinking_note(image: np.ndarray, small: np.ndarray) -> str:
-    """What `shrunk` did, width first, for the report."""
+    """Tell what `shrunk` did, width first, for the report."""
     return '' if small is image else '{1}x{0} shrunk to {3}x{2}'.format(*image.shape[:2], *small.shape[:2])
 
 
 def _prepared(model: AnalysedModel, data: dict[str, Any]) -> tuple[np.ndarray, Tensor]:
-    """What a pipeline gave as RGB, and as the input of the network."""
+    """Tell what a pipeline gave as RGB, and as the input of the network."""
     with torch.inference_mode():
         inputs = model.model.data_preprocessor(pseudo_collate([data]), False)['inputs'].to(model.device)
     check_input(model, inputs)
@@ -203,7 +203,7 @@ def _prepared(model: AnalysedModel, data: dict[str, Any]) -> tuple[np.ndarray, T
 
 
 def _shown(model: AnalysedModel, given: Tensor, inputs: Tensor) -> np.ndarray:
-    """What a pipeline gave, (3, H, W), as (H, W, 3) uint8 RGB, wherever it is normalised."""
+    """Tell what a pipeline gave, (3, H, W), as (H, W, 3) uint8 RGB, wherever it is normalised."""
     pixels = find_pixel_format(model.cfg)
     image, bgr = given.permute(1, 2, 0), gives_bgr(model.cfg)
     if pixels:
@@ -215,12 +215,12 @@ def _shown(model: AnalysedModel, given: Tensor, inputs: Tensor) -> np.ndarray:
 
 
 def _loads(steps: Sequence[dict]) -> bool:
-    """Whether a pipeline begins with reading a file, which comes as BGR; others are given arrays."""
+    """Tell whether a pipeline begins with reading a file, which comes as BGR; others are given arrays."""
     return bool(steps) and class_name(steps[0]).startswith('LoadImage')
 
 
 def _wants_bgr(model: AnalysedModel) -> bool:
-    """Whether they still are behind it: whether the network was trained on BGR."""
+    """Tell whether they still are behind it: whether the network was trained on BGR."""
     pixels = find_pixel_format(model.cfg)
     return gives_bgr(model.cfg) and not (pixels and pixels.to_rgb)
 

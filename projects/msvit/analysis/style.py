@@ -6,6 +6,8 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..atomic_write import atomic_write
+
 # Okabe and Ito's colours; black is left to the baselines, yellow is lost on white.
 COLOURS = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
 MARKERS = ('o', 's', '^', 'D', 'v', 'P')
@@ -36,6 +38,5 @@ def dress(axes: Axes, x: str, y: str, title: str = '') -> None:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a PNG so that whoever reads it finds all of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}')
-    figure.savefig(part, format='png', bbox_inches='tight', pad_inches=0.15)
-    part.replace(path)
+    with atomic_write(path) as part:
+        figure.savefig(part, format='png', bbox_inches='tight', pad_inches=0.15)

@@ -109,8 +109,8 @@ def draw_scales(
 
 
 def fade_coarse(image: np.ndarray, fine_mask: np.ndarray, seen: tuple[int, int], coarse_patch_size: int) -> np.ndarray:
-    """What a scale map shows where regions are too small on the picture for lines between tokens: coarse ones faded, and a
-    line around the fine ones.
+    """Draw a scale map whose regions are too small on the picture for lines between tokens: coarse ones faded, a line around
+    the fine ones.
 
     Args:
         image: (H, W, 3) uint8 RGB, as shown.

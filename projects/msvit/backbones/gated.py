@@ -30,7 +30,7 @@ class GatedBackbone(nn.Module, ABC):
     gate_loss: nn.Module | None
 
     def decide(self, images: Tensor, fine_mask: Tensor | None = None) -> GateOutput:
-        """Which regions are fine.
+        """Decide which regions are fine.
 
         Args:
             images: (B, 3, H, W), normalised as the backbone's weights want.
@@ -100,7 +100,7 @@ class GatedBackbone(nn.Module, ABC):
         return losses
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle takes: not the losses that wait to be collected, which are those of this model's graph."""
+        """Leave out of copies and pickles the losses that wait to be collected: they are those of this model's graph."""
         return {**self.__dict__, '_uncollected': None}
 
     def init_weights(self) -> None:
@@ -139,7 +139,7 @@ class GatedBackbone(nn.Module, ABC):
         self.register_load_state_dict_pre_hook(_refuse_another_gate)
 
     def _keep_or_record(self, decision: GateOutput, index: TokenIndex) -> None:
-        """Keep the gate's losses in training; tell the living traces at test."""
+        """Keep the gate's losses in training; record the tokens in open traces at test."""
         if self.training:
             self._keep_gate_losses(decision, index.counts)
         else:

@@ -51,7 +51,7 @@ class SharedModel(PyTorchModelHubMixin, library_name='msvit', tags=['msvit'], pa
 
 
 def _config_of(gate: BaseGate | None, given: Any) -> dict[str, Any] | None:
-    """What builds this gate."""
+    """Tell what builds this gate."""
     if gate is None:
         return None
     kind = f'msvit.{type(gate).__name__}'

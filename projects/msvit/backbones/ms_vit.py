@@ -13,9 +13,10 @@ from torch.utils.checkpoint import checkpoint
 
 from ..attention import KeyBias
 from ..checkpoints import load_vit, resize_pos_embed
-from ..checks import check_flag, check_pretrained, check_sides, is_count, is_indices
+from ..checks import check_choice, check_flag, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import drop_path_rates
-from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, embed_patches, position_table
+from ..linear import adopt_linears, embed_patches
+from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, position_table
 from .block import MixedScaleBlock
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
@@ -103,6 +104,7 @@ class MSViT(GatedBackbone, SharedModel):
 
         self._adopt(vit, drop_path_rates(drop_path_rate, depth))
         self._add_gate(gate, gate_loss)
+        adopt_linears(self)
         self.register_load_state_dict_pre_hook(_fit_positions)
         self._load(pretrained, arch)
         self._freeze()
@@ -172,7 +174,7 @@ class MSViT(GatedBackbone, SharedModel):
         self._graphs = BlockGraphs(bucket)
 
     def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:
-        """What a classifier gets of the encoded tokens: the class token (B, C); of a distilled ViT a pair."""
+        """Take what a classifier gets of the encoded tokens: the class token (B, C); of a distilled ViT a pair."""
         return tokens.prefix()[:, 0]
 
     def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
@@ -197,7 +199,7 @@ class MSViT(GatedBackbone, SharedModel):
         return tokens.with_features(self._run(self.blocks[i], tokens.x, index))
 
     def _is_replayable(self, tokens: MixedTokens) -> bool:
-        """Whether `capture_graphs` serves these tokens."""
+        """Tell whether `capture_graphs` serves these tokens."""
         one = tokens.index.batch_size == 1 and tokens.index.is_plain
         plainly = not (self.training or torch.is_grad_enabled() or torch.is_autocast_enabled(tokens.x.device.type))
         return one and plainly
@@ -276,12 +278,10 @@ class MSViT(GatedBackbone, SharedModel):
             if getattr(self, name) not in tuple(LAYOUTS):
                 choices = ', '.join(map(repr, LAYOUTS))
                 raise ValueError(f'{name}: unknown layout {getattr(self, name)!r}: choose one of {choices}')
-        if self.out_type not in ('cls_token', 'featmap', 'tokens'):
-            raise ValueError(f"unknown out_type {self.out_type!r}: choose 'cls_token', 'featmap' or 'tokens'")
+        check_choice('out_type', self.out_type, ('cls_token', 'featmap', 'tokens'))
         if self.out_type == 'cls_token' and vit.cls_token is None:
             raise ValueError("out_type='cls_token' needs a ViT with a class token: this one has none, use 'featmap'")
-        if self.pos_embed_mode not in ('bilinear', 'bicubic'):
-            raise ValueError(f"unknown pos_embed_mode {self.pos_embed_mode!r}: choose 'bilinear' or 'bicubic'")
+        check_choice('pos_embed_mode', self.pos_embed_mode, ('bilinear', 'bicubic'))
         if not is_indices(out_indices, depth):
             raise ValueError(f'out_indices {out_indices!r} must name some of the {depth} blocks')
         if not is_count(self.frozen_stages, -1) or self.frozen_stages > depth:

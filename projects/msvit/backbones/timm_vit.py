@@ -5,7 +5,6 @@ from typing import Any
 from timm.layers import Attention, PatchEmbed
 from timm.models.vision_transformer import Block, VisionTransformer
 
-from ..linear import adopt_linears
 from .timm_arch import build_timm
 
 # Arguments of timm's VisionTransformer that the backbone decides, or that would not do the same on mixed-scale tokens.
@@ -24,7 +23,7 @@ _WHY_NOT = {
 
 
 def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> VisionTransformer:
-    """Build a timm ViT without classifier, on `Linear`.
+    """Build a timm ViT without classifier.
 
     Its final norm is that of timm's ``forward_features``: none where timm normalises after pooling (``..._gap_...``), for
     that norm belongs to the classifier.
@@ -43,7 +42,6 @@ def build_timm_vit(arch: str | dict[str, Any], img_size: int | tuple[int, int]) 
         options |= dict(global_pool='', fc_norm=False)
     vit, name = build_timm(arch, VisionTransformer, options, _OWN_OPTIONS, '*vit*', _why_not)
     _check_supported(vit, name)
-    adopt_linears(vit)
     return vit
 
 

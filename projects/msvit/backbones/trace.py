@@ -63,6 +63,6 @@ def untraced() -> Iterator[None]:
 
 
 def record(backbone: nn.Module, index: TokenIndex) -> None:
-    """Tell every living trace of a forward pass."""
+    """Add a forward pass to every open trace."""
     for trace in () if _paused or is_exporting() else _open_traces:
         trace._records.append(TokenRecord(backbone, index.grid, index.counts, index.fine_mask))

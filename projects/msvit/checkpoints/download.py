@@ -7,8 +7,8 @@ from urllib.request import Request, urlopen
 
 from tqdm import tqdm
 
+from ..atomic_write import atomic_write
 from .errors import CheckpointError
-from .whole_file import whole_file
 
 
 def download(url: str, file: Path) -> None:
@@ -23,7 +23,7 @@ def download(url: str, file: Path) -> None:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with whole_file(file) as partial:
+        with atomic_write(file) as partial:
             _fetch(url, partial)
     except (OSError, HTTPException, ValueError) as error:
         raise CheckpointError(f'cannot download {url} ({error}): fetch the file by other means and give its path') from error

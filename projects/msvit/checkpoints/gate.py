@@ -130,7 +130,7 @@ def build_trained_gate(checkpoint: str | os.PathLike, **settings: Any) -> Learne
 
 
 def read_gate_normalization(source: str | os.PathLike) -> Normalization | None:
-    """How pixels were normalised when the gate of a file was trained; None where the file does not tell.
+    """Tell how pixels were normalised when the gate of a file was trained; None where the file does not tell.
 
     Raises:
         FileNotFoundError: no such file.
@@ -195,7 +195,7 @@ def save_gate(gate: LearnedGate, path: str | os.PathLike, normalization: Normali
 
 
 def _described(source: str | os.PathLike) -> dict[str, Any]:
-    """What the metadata of a file tells of its gate."""
+    """Tell what the metadata of a file tells of its gate."""
     metadata = read_metadata(source)
     try:
         return {name: json.loads(metadata[name]) for name in _TOLD if name in metadata}

@@ -17,12 +17,12 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from ..atomic_write import atomic_write
 from ..logs import log
 from .download import download
 from .errors import CheckpointError
 from .packaged import SCHEME, packaged_file
 from .unpacked import check_shapes, check_unpacked
-from .whole_file import whole_file
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
 WRAPPERS = ('module.', '_orig_mod.')
@@ -84,7 +84,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
 
 
 def read_dataset_meta(path: str | os.PathLike) -> dict[str, Any]:
-    """What a training checkpoint of mmengine, or a published file, says of its data set.
+    """Tell what a training checkpoint of mmengine, or a published file, says of its data set.
 
     Args:
         path: as `read_checkpoint` takes it.
@@ -118,7 +118,7 @@ def local_file(path: str) -> Path:
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
-    """What a safetensors file says about its tensors.
+    """Tell what a safetensors file says about its tensors.
 
     Args:
         path: as `read_checkpoint` takes it.
@@ -175,7 +175,7 @@ def save_weights(
     path.parent.mkdir(parents=True, exist_ok=True)
     about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
     try:
-        with whole_file(path) as partial:
+        with atomic_write(path) as partial:
             safetensors.torch.save_file(tensors, partial, metadata=about)
     except (SafetensorError, OSError) as error:
         raise OSError(f'cannot write {path}, nothing is left of it: {error}') from error
@@ -197,7 +197,7 @@ def _cache() -> Path:
 
 
 def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') -> object:
-    """What a safetensors or torch file holds; the kind is told from its contents.
+    """Tell what a safetensors or torch file holds; the kind is told from its contents.
 
     Args:
         file: that is there.

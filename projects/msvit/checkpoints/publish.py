@@ -95,7 +95,7 @@ def _check_finite(state: dict[str, Tensor], where: str) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold of a value; other entries of dicts are left out."""
+    """Tell what JSON can hold of a value; other entries of dicts are left out."""
     if isinstance(value, dict):
         return {name: _plain(entry) for name, entry in value.items() if isinstance(name, str) and _is_plain(entry)}
     return [_plain(entry) for entry in value] if isinstance(value, list | tuple) else value

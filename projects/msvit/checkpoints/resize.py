@@ -117,7 +117,7 @@ def _prefix_positions(prefix: Tensor, tokens: dict[str, int]) -> dict[str, Tenso
 
 
 def _infer_grid(length: int, tokens: dict[str, int], grid: Grid, source_grid: Grid | None, covered: bool) -> tuple[int, Grid]:
-    """How many of ``length`` positions lead, and the grid of the others: the model's own convention is tried first."""
+    """Tell how many of ``length`` positions lead, and the grid of the others: the model's own convention is tried first."""
     everything = sum(tokens.values())
     no_registers = everything - tokens['reg_token']  # DINOv2's registers have no position
     order = (everything, no_registers, 0) if covered else (0, everything, no_registers)

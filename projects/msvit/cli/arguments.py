@@ -92,7 +92,7 @@ def add_images(parser: ArgumentParser, count: int) -> None:
 
 
 def add_output(parser: ArgumentParser, picture: str | None = None, required: bool = False) -> None:
-    """Where results go; ``picture`` says what is drawn."""
+    """Tell where results go; ``picture`` says what is drawn."""
     group = parser.add_argument_group('output')
     if picture:
         group.add_argument('--picture', type=file_of('.png'), metavar='FILE.png', required=required, help=picture)

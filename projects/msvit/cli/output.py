@@ -43,7 +43,7 @@ def write_json(path: Path | None, figures: dict[str, Any]) -> None:
 
 
 def about(args: Namespace) -> dict[str, Any]:
-    """What a result belongs to: the arguments of its command, by name, and the version of torch."""
+    """Tell what a result belongs to: the arguments of its command, by name, and the version of torch."""
     left = ('out', 'picture', 'overwrite', 'default_count')
     return {**{name: value for name, value in vars(args).items() if name not in left}, 'torch': torch.__version__}
 

@@ -118,7 +118,7 @@ class ClearErrors:
         self._usable.add(labels)
 
     def _labels_are_classes(self, data: Any) -> bool:
-        """Whether the label map that reaches the loss (cropped in training) is one channel of known classes."""
+        """Tell whether the label map that reaches the loss (cropped in training) is one channel of known classes."""
         sample = data.get('data_samples') if isinstance(data, dict) else None
         label = getattr(sample, 'gt_sem_seg', None)
         if label is None:

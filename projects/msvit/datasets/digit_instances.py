@@ -1,7 +1,6 @@
 """DigitScenes in COCO's form, a box and a mask for every digit, made from what a data set on disk holds already."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
+from ..atomic_write import atomic_write
 from .digit_scenes import require_digit_scenes
 
 SPLITS = ('train', 'val')
@@ -35,9 +35,8 @@ def build_digit_instances(root: str | Path) -> None:
     with FileLock(root.with_name(f'{root.name}.lock')):
         for split, file in files.items():
             if not file.is_file():
-                partial = file.with_suffix('.partial')
-                partial.write_text(json.dumps(_instances(root, split)) + '\n')
-                os.replace(partial, file)  # an interrupted build leaves no half file
+                with atomic_write(file) as partial:
+                    partial.write_text(json.dumps(_instances(root, split)) + '\n')
 
 
 def _instances(root: Path, split: str) -> dict[str, Any]:

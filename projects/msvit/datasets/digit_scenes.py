@@ -101,12 +101,12 @@ def _check_settings(
 
 
 def _is_pair(value: Any, valid: Callable[[Any], bool]) -> bool:
-    """Whether it is (smallest, largest) of valid numbers."""
+    """Tell whether it is (smallest, largest) of valid numbers."""
     return isinstance(value, Sequence) and len(value) == 2 and all(map(valid, value)) and value[0] <= value[1]
 
 
 def _is_complete(root: Path, settings: dict[str, Any], overwrite: bool) -> bool:
-    """Whether ``root`` holds what is asked for; False: it may be (re)placed. Raises where it may not."""
+    """Tell whether ``root`` holds what is asked for; False: it may be (re)placed. Raises where it may not."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     found = read_manifest(root)

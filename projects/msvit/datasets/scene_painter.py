@@ -174,7 +174,7 @@ def _load_photograph(name: str) -> Image.Image:
 
 
 def _apart(one: tuple[int, int, int], other: tuple[int, int, int]) -> bool:
-    """Whether two squares (x, y, side) share no pixel."""
+    """Tell whether two squares (x, y, side) share no pixel."""
     (x, y, side), (other_x, other_y, other_side) = one, other
     return x + side <= other_x or other_x + other_side <= x or y + side <= other_y or other_y + other_side <= y
 

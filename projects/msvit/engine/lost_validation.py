@@ -11,7 +11,7 @@ def note_validation(runner: Runner) -> None:
 
 
 def validation_was_lost(runner: Runner) -> bool:
-    """Whether the checkpoint that a resumed run goes on from was followed by a validation of which it knows nothing.
+    """Tell whether the checkpoint that a resumed run goes on from was followed by a validation of which it knows nothing.
 
     mmengine saves first and validates then, and a resumed run begins with the next iteration. A validation that ended without
     a new best checkpoint is in none either; it would only repeat what it found.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from ..checkpoints.whole_file import whole_file
+from ..atomic_write import atomic_write
 
 BACKEND = 'msvit_own_checkpoints'
 
@@ -30,7 +30,7 @@ class OwnCheckpoints(LocalBackend):
         path = Path(filepath)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with whole_file(path) as partial:
+            with atomic_write(path) as partial:
                 partial.write_bytes(obj)
         except OSError as error:
             raise OSError(
@@ -39,7 +39,7 @@ class OwnCheckpoints(LocalBackend):
             ) from error
 
     def isfile(self, filepath: str | Path) -> bool:
-        """Whether it is a file of this run."""
+        """Tell whether it is a file of this run."""
         return Path(filepath).parent.resolve() == self._folder.resolve() and super().isfile(filepath)
 
     def isdir(self, filepath: str | Path) -> bool:

@@ -7,8 +7,8 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
+from ..atomic_write import atomic_write, remove_stumps
 from ..checkpoints.finite import not_finite
-from ..checkpoints.whole_file import remove_stumps, whole_file
 from .lost_validation import note_validation, validation_was_lost
 from .own_checkpoints import BACKEND
 from .run_lock import RunLock
@@ -90,7 +90,7 @@ class SafeCheckpointHook(CheckpointHook):
             **self.args,
         )
         if is_main_process():
-            with whole_file(Path(runner.work_dir) / 'last_checkpoint') as partial:
+            with atomic_write(Path(runner.work_dir) / 'last_checkpoint') as partial:
                 partial.write_text(self.last_ckpt, encoding='utf-8')
         self._tidy()
 
@@ -110,7 +110,7 @@ class SafeCheckpointHook(CheckpointHook):
         self._tidy()
 
     def _folder(self, runner: Runner) -> str:
-        """Where mmengine will save: a given ``out_dir`` gets a subfolder for each run."""
+        """Tell where mmengine will save: a given ``out_dir`` gets a subfolder for each run."""
         if self.out_dir in (None, runner.work_dir):
             return runner.work_dir
         return f'{self.out_dir}/{Path(runner.work_dir).name}'

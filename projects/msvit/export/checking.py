@@ -142,7 +142,7 @@ def _labels(model: AnalysedModel, scores: Tensor, shape: Sequence[int]) -> tuple
 
 
 def _normalised(file: OnnxModel, image: np.ndarray) -> Tensor:
-    """What the model itself takes, whoever normalises for the file."""
+    """Tell what the model itself takes, whoever normalises for the file."""
     pixels = image[..., ::-1] if file.info.channels == 'BGR' else image
     pixels = (pixels.astype(np.float32) - np.float32(file.info.mean)) / np.float32(file.info.std)
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))

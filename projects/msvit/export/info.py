@@ -21,7 +21,7 @@ from ..version import __version__
 def describe_model(
     model: AnalysedModel, checkpoint: str | PathLike | None = None, normalise: bool = False, any_batch: bool = False
 ) -> ModelInfo:
-    """What the config of a model says of it.
+    """Tell what the config of a model says of it.
 
     Args:
         model: that is to be exported.
@@ -63,7 +63,7 @@ def describe_model(
 
 
 def find_resizing(cfg: Config, size: Sequence[int], segments: bool) -> Resizing:
-    """How the test pipeline of a config brings images to the size of its model.
+    """Tell how the test pipeline of a config brings images to the size of its model.
 
     Args:
         cfg: of the run.

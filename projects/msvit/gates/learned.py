@@ -71,7 +71,7 @@ class LearnedGate(BaseGate):
 
     @classmethod
     def arguments_of(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None = None) -> dict[str, Any]:
-        """What to build this kind of gate with, so that it has these tensors.
+        """Find the arguments that build this kind of gate with such tensors.
 
         Args:
             tensors: by the names that the gate gives them.

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from ..checks import check_flag, is_count
 from ..exporting import full_precision
-from ..linear import Linear
 from ..tokens import patchify
 from .learned import LearnedGate
 
@@ -53,8 +52,8 @@ class MLPGate(LearnedGate):
         dims = [in_channels * coarse_patch_size**2, *hidden_dims]
         layers: list[nn.Module] = []
         for width_in, width_out in zip(dims, dims[1:], strict=False):
-            layers += [Linear(width_in, width_out), nn.GELU()]
-        self.mlp = nn.Sequential(*layers, Linear(dims[-1], 1))
+            layers += [nn.Linear(width_in, width_out), nn.GELU()]
+        self.mlp = nn.Sequential(*layers, nn.Linear(dims[-1], 1))
         for layer in self.mlp:
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')

@@ -17,7 +17,7 @@ from .fixed import FixedShareGate
 
 
 def detail(images: Tensor) -> Tensor:
-    """What halving the resolution loses: the squared difference to the mean of 2x2 pixels, (B, H, W)."""
+    """Measure what halving the resolution loses: the squared difference to the mean of 2x2 pixels, (B, H, W)."""
     halved = F.avg_pool2d(images, 2, ceil_mode=True)
     height, width = images.shape[-2:]
     back = halved.repeat_interleave(2, dim=-2).repeat_interleave(2, dim=-1)[..., :height, :width]

@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.distributions import RelaxedBernoulli
 
 from ..checks import is_count
 
@@ -16,8 +17,8 @@ def sample_relaxed_bernoulli(logits: Tensor, temperature: float) -> Tensor:
     Returns:
         The shape of ``logits``, in (0, 1).
     """
-    uniform = torch.rand_like(logits).clamp(1e-6, 1 - 1e-6)
-    return torch.sigmoid((logits + torch.logit(uniform)) / temperature)
+    # unchecked: torch's checks of the arguments would wait for a GPU
+    return RelaxedBernoulli(temperature, logits=logits, validate_args=False).rsample()
 
 
 def check_budget(budget: int | float | None) -> None:

@@ -137,7 +137,7 @@ class DistilledClassifier(ImageClassifier):
 
 
 def _normalisation(classifier: ImageClassifier) -> dict[str, Any]:
-    """What a preprocessor does to colours; nothing if it does not normalise."""
+    """Tell what a preprocessor does to colours; nothing if it does not normalise."""
     preprocessor = classifier.data_preprocessor
     if not hasattr(preprocessor, 'mean'):
         return {}

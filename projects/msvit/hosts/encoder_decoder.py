@@ -142,7 +142,7 @@ class RaggedEncoderDecoder(EncoderDecoder):
             yield total.div_(cover)
 
     def _window_scores(self, inputs: Tensor, metas: Sequence[dict[str, Any]], windows: Sequence[Window]) -> Iterator[Tensor]:
-        """What the head says of each window, (1, C, h, w), the first window of every image first."""
+        """Tell what the head says of each window, (1, C, h, w), the first window of every image first."""
         # images innermost: the i-th of B images keeps the places i, i + B, ... that mmseg's loop gives it
         places = list(product(windows, range(len(inputs))))
         step = self.max_windows or len(places)
@@ -221,7 +221,7 @@ def _restored(groups: Iterable[Tensor], meta: dict[str, Any], align_corners: boo
 
 
 def _spans(length: int, crop: int, stride: int) -> list[slice]:
-    """Where windows lie along one side: the last is shifted back into the image, a short image has one smaller window."""
+    """Tell where windows lie along one side: the last is shifted back into the image, a short image has one smaller window."""
     count = max(length - crop + stride - 1, 0) // stride + 1
     ends = [min(i * stride + crop, length) for i in range(count)]
     return [slice(max(end - crop, 0), end) for end in ends]

@@ -179,7 +179,7 @@ class OnnxModel:
 
 
 def most_fine(regions: int, budget: int | float | None) -> int:
-    """How many of an image's regions may be fine.
+    """Tell how many of an image's regions may be fine.
 
     Args:
         regions: of the image.

@@ -79,7 +79,7 @@ def _centre(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _weights(length: int, target: int, interpolation: str) -> np.ndarray:
-    """How much of each of so many pixels goes into each of the resized ones, (target, length) float32."""
+    """Tell how much of each of so many pixels goes into each of the resized ones, (target, length) float32."""
     scale = length / target
     stretch = max(scale, 1.0)
     centre = (np.arange(target) + 0.5) * scale

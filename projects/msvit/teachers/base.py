@@ -11,7 +11,7 @@ class GateTeacher(ABC):
 
     @abstractmethod
     def targets(self, model: nn.Module, data: dict[str, Any], coarse_patch_size: int) -> Tensor:
-        """What the gate is to learn.
+        """Say what the gate is to learn.
 
         Args:
             model: the host, an OpenMMLab model.

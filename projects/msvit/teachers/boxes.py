@@ -52,7 +52,7 @@ class BoxTeacher(GateTeacher):
 
 
 def border_need(pixels: Tensor, shape: tuple[int, int], region_size: int, full_share: float) -> Tensor:
-    """How much each region deserves to be fine, see `BoxTeacher`.
+    """Tell how much each region deserves to be fine, see `BoxTeacher`.
 
     Args:
         pixels: (N, Hc, Wc), how many pixels of a region each object covers.

@@ -56,7 +56,7 @@ class DenseTeacher(GateTeacher):
 
 @torch.no_grad()
 def attended_share(backbone: nn.Module, images: Tensor) -> Tensor:
-    """How much the class token of a dense ViT attends to each region in the second half of the blocks, 1 on average.
+    """Tell how much the class token of a dense ViT attends to each region in the second half of the blocks, 1 on average.
 
     Args:
         backbone: an `MSViT` with a class token.

@@ -1,6 +1,6 @@
 """Mixed-scale tokens: geometry, memory layouts, and the way back to the grid."""
 
-from .embedding import embed_patches, position_table
+from .embedding import position_table
 from .grid import TokenGrid, pad_to_multiple, patchify, shrink
 from .index import TokenIndex, build_index
 from .layouts import LAYOUTS, Layout, MemoryLayout, Segments
@@ -15,7 +15,6 @@ __all__ = [
     'TokenGrid',
     'TokenIndex',
     'build_index',
-    'embed_patches',
     'pad_to_multiple',
     'patchify',
     'position_table',

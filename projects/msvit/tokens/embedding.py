@@ -1,25 +1,11 @@
-"""Patch and position embedding at two scales, without new parameters."""
+"""Position embedding at two scales, without new parameters."""
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..exporting import are_known, cached_map, full_precision
-from ..linear import linear
 from .grid import TokenGrid
-
-
-def embed_patches(patches: Tensor, projection: nn.Conv2d) -> Tensor:
-    """Embed flat patches by a ViT's patch convolution, as the linear layer that it is.
-
-    Args:
-        patches: (..., C * S_f * S_f), as `TokenGrid.patches` gives them.
-        projection: the convolution of kernel and stride S_f; coarse and fine patches share it.
-
-    Returns:
-        (..., embed_dim).
-    """
-    return linear(patches, projection.weight.flatten(1), projection.bias)
 
 
 def position_table(pos_embed: Tensor, native_shape: tuple[int, int], grid: TokenGrid, mode: str = 'bilinear') -> Tensor:

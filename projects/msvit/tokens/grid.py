@@ -56,12 +56,12 @@ class TokenGrid:
         return _region_of_cell(self, torch.device(device or 'cpu'))
 
     def cells_per_token(self, device: torch.device | None = None) -> Tensor:
-        """How many fine cells each candidate token stands for, float, shape (Nc + Nf,): 1 if fine, at most ratio² if
+        """Count the fine cells that each candidate token stands for, float, shape (Nc + Nf,): 1 if fine, at most ratio² if
         coarse."""
         return _cells_per_token(self, torch.device(device or 'cpu'))
 
     def active(self, fine_mask: Tensor) -> Tensor:
-        """Which candidates are tokens (equation 13).
+        """Tell which candidates are tokens (equation 13).
 
         Args:
             fine_mask: (B, Hc, Wc), bool, or float for a relaxed decision.
@@ -74,7 +74,7 @@ class TokenGrid:
         return torch.cat((coarse, fine[:, self.region_of_cell(fine.device)]), dim=1)
 
     def pool_cells(self, cells: Tensor) -> Tensor:
-        """What each candidate stands for: the mean over the cells of a region, and the cells themselves.
+        """Average cells into what each candidate stands for: the mean over the cells of a region, and the cells themselves.
 
         Args:
             cells: (B, Nf, C), features of all fine cells.
@@ -123,7 +123,7 @@ def _cells_per_token(grid: TokenGrid, device: torch.device) -> Tensor:
 
 
 def pieces(length: int, size: int) -> int:
-    """How many pieces of a size cover a length; without a negative number, whose division ONNX rounds the other way."""
+    """Count the pieces of a size that cover a length; without a negative number, whose division ONNX rounds the other way."""
     return (length + size - 1) // size
 
 

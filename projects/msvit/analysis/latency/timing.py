@@ -41,7 +41,7 @@ def interleaved_medians(runs: Mapping[str, Callable[[], object]], rounds: int = 
 
 
 def describe_machine(device: torch.device) -> str:
-    """What a time belongs to: the GPU, or the processor's kind and the threads in use."""
+    """Tell what a time belongs to: the GPU, or the processor's kind and the threads in use."""
     if device.type == 'cuda':
         return torch.cuda.get_device_name(device)
     return f'{platform.machine()}, {torch.get_num_threads()} threads'

@@ -38,7 +38,7 @@ class TokenLatency:
         return 1000 * getattr(self.seconds[part], figure) / self.batch
 
     def faster(self, part: str, dense: 'TokenLatency') -> float:
-        """How many times faster than the dense model of the same batch size, by the medians."""
+        """Tell how many times faster than the dense model of the same batch size, by the medians."""
         return dense.ms(part) / self.ms(part)
 
 
@@ -107,7 +107,7 @@ def token_count(model: AnalysedModel, inputs: Tensor, context: Callable[[], Abst
 def _parts(
     model: AnalysedModel, images: Tensor, context: Callable[[], AbstractContextManager[nn.Module]]
 ) -> dict[str, Callable[[], object]]:
-    """What to time, by name, the decisions of a context in force."""
+    """Tell what to time, by name, the decisions of a context in force."""
 
     def within(part: Callable[[Tensor], object]) -> Callable[[], object]:
         def run() -> object:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...backbones import MSDyViT, MSEViT, MSViT
 from ...backbones.timm_vit import build_timm_vit
+from ...linear import adopt_linears
 from ...tokens import MixedTokens
 from ..model import AnalysedModel
 from .tome import ToMe
@@ -69,6 +70,7 @@ class HostWeights:
         vit.load_state_dict(
             {name: value for name, value in self._state.items() if not name.startswith(_PREDICTOR)}, assign=True
         )
+        adopt_linears(vit)  # the comparison is of tokens, not of matrix libraries
         return vit.to(self.model.device).eval()
 
     def pruning(self) -> dict[str, MSEViT | MSDyViT]:

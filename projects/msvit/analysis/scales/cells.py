@@ -45,7 +45,7 @@ def gate_cells(
     about: Sequence[str],
     cost: Sequence[str] = (),
 ) -> dict[str, Cell]:
-    """What a gate makes of an image: the image, its scale map and p_fine, by the titles of their columns.
+    """Tell what a gate makes of an image: the image, its scale map and p_fine, by the titles of their columns.
 
     Args:
         backbone: of the gate.
@@ -161,7 +161,7 @@ def macs(giga: float) -> str:
 
 
 def plain_name(name: str) -> str:
-    """What a `Sample` is called: its file without the folder, odd bytes replaced, or its number in the data set."""
+    """Tell what a `Sample` is called: its file without the folder, odd bytes replaced, or its number in the data set."""
     return f'number {name}' if name.isdigit() else Path(name).name.encode('utf-8', 'replace').decode()
 
 

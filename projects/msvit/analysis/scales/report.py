@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from ...atomic_write import atomic_write
 from ..spread import Spread
 from ..transfer import colour_scale
 from .cells import Cell, macs, percent, plain_name
@@ -95,9 +96,8 @@ def write_report(
         classes={name: '#{:02x}{:02x}{:02x}'.format(*colour) for name, colour in (classes or {}).items()},
     )
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}')
-    part.write_text(page, encoding='utf-8', errors='replace')
-    part.replace(path)
+    with atomic_write(path) as part:
+        part.write_text(page, encoding='utf-8', errors='replace')
 
 
 def _address(picture: np.ndarray, photo: bool) -> str:

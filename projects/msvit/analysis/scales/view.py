@@ -64,7 +64,7 @@ class ScaleView:
         return float(np.mean((prediction.labels == truth)[known]))
 
     def classes(self) -> Counter[int]:
-        """How many pixels of the predictions and the truth have each class."""
+        """Tell how many pixels of the predictions and the truth have each class."""
         truth = () if self.sample.label is None else np.ravel(self.sample.label)
         values = np.concatenate([self.mixed.labels.ravel(), self.dense.labels.ravel(), np.asarray(truth, dtype=int)])
         return Counter(values[values != IGNORED].astype(int).tolist())

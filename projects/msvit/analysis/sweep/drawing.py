@@ -94,7 +94,7 @@ def _draw_point(axes: Axes, point: Summary, **style: Any) -> None:
 
 
 def _target_entries(summaries: list[Summary]) -> list[Line2D]:
-    """What the sizes of the markers mean."""
+    """Tell what the sizes of the markers mean."""
     targets = _targets(summaries)
     style = dict(linestyle='none', marker='o', color='#999999', markeredgecolor='white', markeredgewidth=0.6)
     return [Line2D([], [], markersize=_marker_size(g, targets), label=f'g* = {g:g}', **style) for g in targets]

@@ -1,13 +1,13 @@
 """What the points of a sweep reached: their records, their results, and the figures over seeds."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from ...atomic_write import atomic_write
 from .points import Point, Values, fingerprint
 
 METRICS = ('accuracy/top1', 'mIoU')
@@ -19,7 +19,7 @@ class MetricError(ValueError):
 
 
 def read_records(run_dir: Path) -> list[dict[str, Any]]:
-    """What a training logged, resumed ones included, oldest first; a line cut short by the end of its process is left out."""
+    """Read what a training logged, resumed ones included, oldest first; a line cut short by a kill is left out."""
     records = []
     for file in sorted(run_dir.glob('*/vis_data/scalars.json')):
         for line in file.read_text(encoding='utf-8').splitlines():
@@ -71,9 +71,8 @@ def read_result(point: Point) -> dict[str, Any] | None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that whoever reads it finds all of it or none."""
-    part = path.with_name(f'.{path.name}.{os.getpid()}')
-    part.write_text(text, encoding='utf-8')
-    os.replace(part, path)
+    with atomic_write(path) as part:
+        part.write_text(text, encoding='utf-8')
 
 
 def require_unchanged(points: Sequence[Point]) -> None:

@@ -58,6 +58,7 @@ class MSDyViT(PruningDeiT):
         check_pretrained(pretrained)
         self.ratio_weight, self.ratio_of = ratio_weight, ratio_of
         self.score_predictor = nn.ModuleList(ScorePredictor(self.embed_dim) for _ in self.prune_at)
+        adopt_linears(self.score_predictor)
         self._load(pretrained, arch)
 
     def keep_rates(self) -> tuple[float, ...]:
@@ -132,7 +133,6 @@ class ScorePredictor(nn.Module):
             if isinstance(layer, nn.Linear):
                 trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
-        adopt_linears(self)
 
     def forward(self, tokens: MixedTokens) -> Tensor:
         """Logits of going on, (B, Nc + Nf) float; of no meaning for candidates that are no tokens."""

@@ -47,8 +47,8 @@ def window_attention(
 
 
 def pair_bias_table(attn: WindowAttention, windows: Windows) -> Tensor:
-    """What is added to the scores of a window's pairs, (patterns, heads, area, area): the relative position bias and, where
-    windows are shifted, what keeps cells apart."""
+    """Make what is added to the scores of a window's pairs, (patterns, heads, area, area): the relative position bias and,
+    where windows are shifted, what keeps cells apart."""
     area = windows.slot_rows.shape[1]
     bias = attn.relative_position_bias_table.t().index_select(1, attn.relative_position_index.flatten())
     bias = bias.view(1, -1, area, area)
@@ -56,7 +56,7 @@ def pair_bias_table(attn: WindowAttention, windows: Windows) -> Tensor:
 
 
 def _bias(layer: nn.Module, like: Tensor) -> Tensor:
-    """What a linear layer makes of a zero."""
+    """Make what a linear layer makes of a zero."""
     bias = layer.bias() if callable(layer.bias) else layer.bias  # 8-bit layers hand it out by a method
     return like.new_zeros(like.shape[1]) if bias is None else bias.to(like.dtype)
 

@@ -48,7 +48,11 @@ class CellGrid:
         return _children(self, torch.device(device or 'cpu'))
 
     def paths(self, levels: int, device: torch.device | None = None) -> Tensor:
-        """The place of each cell's ancestor after so many mergings, times 4 ** levels, plus the way down from there, (N,)."""
+        """Number each cell (by its place in memory) as if all cells of the grid so many mergings later had 4 ** levels cells.
+
+        Returns:
+            (N,): place of the merged cell * 4 ** levels + number of the cell among those that it joins.
+        """
         return _paths(self, levels, torch.device(device or 'cpu'))
 
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...checkpoints import load_swin
-from ...checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ...checks import check_choice, check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
 from ...drop_path import drop_path_rates
-from ...linear import Linear
-from ...tokens import TokenGrid, embed_patches, pad_to_multiple, patchify
+from ...linear import adopt_linears, embed_patches
+from ...tokens import TokenGrid, pad_to_multiple, patchify
 from ..gated import GatedBackbone
 from ..macs import Macs, linear_macs
 from .stages import Stages
@@ -106,6 +106,7 @@ class MSSwin(GatedBackbone):
         widths = self.num_features = [info['num_chs'] for info in swin.feature_info]
         self._add_new_layers(widths, norm_outputs)
         self._add_gate(gate, gate_loss)
+        adopt_linears(self)
         if pretrained:
             load_swin(self, pretrained, arch=arch if isinstance(arch, str) else '', keep=self._kept_groups)
         self._freeze()
@@ -188,7 +189,7 @@ class MSSwin(GatedBackbone):
         return self.entry_stage - 1
 
     def _output(self, i: int, x: Tensor, coarse: Tensor, stages: Stages) -> Tensor:
-        """What is returned of stage i, whose blocks left x."""
+        """Make what is returned of stage i, whose blocks left x."""
         if i == len(self.layers) - 1:
             x = self.norm(x)
         elif str(i) in self.out_norms:
@@ -200,15 +201,15 @@ class MSSwin(GatedBackbone):
         return stages.to_map(i, x)
 
     def _add_new_layers(self, widths: Sequence[int], norm_outputs: bool) -> None:
-        """What Swin lacks."""
+        """Build what Swin lacks."""
         pixels = self.patch_embed.proj.in_channels * self.coarse_patch_size**2
-        self.coarse_embed = Linear(pixels, widths[self._entry])
+        self.coarse_embed = nn.Linear(pixels, widths[self._entry])
         nn.init.trunc_normal_(self.coarse_embed.weight, std=0.02)
         nn.init.zeros_(self.coarse_embed.bias)
         self.fills, self.out_norms = nn.ModuleDict(), nn.ModuleDict()
         for i in self.out_indices:
             if i < self._entry:
-                self.fills[str(i)] = Linear(widths[self._entry], widths[i])
+                self.fills[str(i)] = nn.Linear(widths[self._entry], widths[i])
                 nn.init.zeros_(self.fills[str(i)].weight)
                 nn.init.zeros_(self.fills[str(i)].bias)
             if norm_outputs and i < len(self.layers) - 1:
@@ -258,8 +259,7 @@ class MSSwin(GatedBackbone):
                 )
             if layout not in ('packed', 'masked'):
                 raise ValueError(f"{name}: unknown layout {layout!r}: choose 'packed' or 'masked'")
-        if self.out_type not in ('featmap', 'avg_featmap'):
-            raise ValueError(f"unknown out_type {self.out_type!r}: choose 'featmap' or 'avg_featmap'")
+        check_choice('out_type', self.out_type, ('featmap', 'avg_featmap'))
         if self.out_type == 'featmap' and not is_indices(out_indices, stages):
             raise ValueError(f'out_indices {out_indices!r} must name some of the {stages} stages, counted from 0')
         if not is_count(self.frozen_stages, -1) or self.frozen_stages > stages:

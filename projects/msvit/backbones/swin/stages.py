@@ -203,7 +203,7 @@ class Stages:
         return pixels.index_select(0, self.rows[0].select(self._way_down(0, rows.row_of_place)))
 
     def ordered(self, regions: Tensor) -> Tensor:
-        """What belongs to regions, (B, Hc, Wc, C) -> (B * Nc, C) in the order of memory."""
+        """Bring what belongs to regions, (B, Hc, Wc, C), into the order of memory, (B * Nc, C)."""
         return take_rows(regions.flatten(0, 2), self._of_images(self.rows[self.entry].cells.order(self.fine.device)))
 
     def join(self, i: int, fine: Tensor, coarse: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ from timm.models.swin_transformer import PatchMerging, SwinTransformer, SwinTran
 from torch import Tensor, nn
 
 from ...drop_path import drop_images
-from ...linear import adopt_linears
 from ...tokens import Segments
 from ..timm_arch import build_timm
 from .attention import pair_bias_table, window_attention
@@ -29,7 +28,7 @@ _ROWS_AT_A_TIME = 2048
 
 
 def build_timm_swin(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> SwinTransformer:
-    """Build a timm Swin without classifier, on `Linear`.
+    """Build a timm Swin without classifier.
 
     Args:
         arch: a timm model name, or the arguments of timm's ``SwinTransformer`` (``embed_dim``, ``depths``, ``num_heads``,
@@ -46,7 +45,6 @@ def build_timm_swin(arch: str | dict[str, Any], img_size: int | tuple[int, int])
         _check_windows(arch.get('window_size', 7), len(arch.get('depths', (2, 2, 6, 2))))
     swin, name = build_timm(arch, SwinTransformer, options, _OWN_OPTIONS, 'swin_*', _why_not)
     _check_supported(swin, name)
-    adopt_linears(swin)
     return swin
 
 

@@ -43,7 +43,7 @@ class WindowGrid:
         return _slots(self, torch.device(device or 'cpu'))
 
     def patterns(self, device: torch.device | None = None) -> tuple[Tensor, Tensor] | None:
-        """What keeps cells apart that only the shift brought together; None without shift.
+        """Tell what keeps cells apart that only the shift brought together; None without shift.
 
         Returns:
             (windows,), the pattern of each window, and (patterns, area, area), added to the scores of query and key.
@@ -77,7 +77,7 @@ class Windows:
         self._indices: dict[tuple[str, int], Tensor] = {}
 
     def __len__(self) -> int:
-        """How many windows run."""
+        """Tell how many windows run."""
         return len(self.slot_rows)
 
     @cached_property
@@ -92,16 +92,18 @@ class Windows:
         return len(self.rows) == self.slot_rows.numel()
 
     def inward(self, heads: int) -> Tensor:
-        """Where each slot finds its query, key and value of each head among (n, 3, heads), (3 * W * heads * area,); any where
-        there is none."""
+        """Index the rows' queries, keys and values, (n, 3, heads) flat, in the order of the slots, (3, W, heads, area) flat.
+
+        Slots without a row get that of any row.
+        """
         return self._index('inward', heads, _inward)
 
     def outward(self, heads: int) -> Tensor:
-        """Where each row finds its output of each head among (W, heads, area), (n * heads,)."""
+        """Index the slots' outputs, (W, heads, area) flat, in the order of the rows, (n, heads) flat."""
         return self._index('outward', heads, _outward)
 
     def padding_slots(self, heads: int) -> Tensor:
-        """Where slots of padding lie among (3, W, heads, area), (3, slots, heads)."""
+        """Tell where slots of padding lie among (3, W, heads, area), (3, slots, heads)."""
         return self._index('padding', heads, _padding_slots)
 
     def _index(self, name: str, heads: int, find: Callable[['Windows', int], Tensor]) -> Tensor:
@@ -129,7 +131,7 @@ class Windows:
 
 
 def running_windows(grid: WindowGrid, present: Tensor) -> Tensor:
-    """Which windows hold a present cell.
+    """Tell which windows hold a present cell.
 
     Args:
         grid: the windows.
@@ -167,7 +169,7 @@ def _slots_of_heads(slots: Tensor, windows: Windows, heads: int) -> Tensor:
 
 
 def _held(grid: WindowGrid, present: Tensor) -> Tensor:
-    """Which slots hold a present cell, (B, windows, area)."""
+    """Tell which slots hold a present cell, (B, windows, area)."""
     slots = grid.slots(present.device)
     return F.pad(present, (0, 1))[:, slots.flatten()].unflatten(1, slots.shape)
 

@@ -82,7 +82,7 @@ def run(args: Namespace) -> None:
 
 
 def _images(args: Namespace, model: AnalysedModel) -> Iterator[np.ndarray]:
-    """What the model sees of each image, (H, W, 3) uint8 RGB."""
+    """Tell what the model sees of each image, (H, W, 3) uint8 RGB."""
     try:
         samples = samples_of(args, model)
     except FileNotFoundError as error:

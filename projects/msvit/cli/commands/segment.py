@@ -84,7 +84,7 @@ def run(args: Namespace) -> None:
 
 
 def plan_outputs(images: Path, out_dir: Path) -> dict[Path, Path]:
-    """Where the results of each image go: its path to the path that ``_seg.png`` and the others are appended to.
+    """Tell where the results of each image go: its path to the path that ``_seg.png`` and the others are appended to.
 
     Images of one name but different suffixes keep the suffix. What lies in ``out_dir`` is no input.
 

@@ -9,7 +9,7 @@ _STUMPS = '*.[0-9]*.partial'
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Let a file appear, or replace an older one, only when it is complete and on disk.
 
     Args:
