@@ -221,7 +221,7 @@ def test_several_gates_need_a_prefix(gate, images):
     with pytest.raises(CheckpointError, match=r"2 gates, left\.gate\.\*, right\.gate\.\*: .* prefix='left\.gate\.'"):
         load_gate(state)
     assert same(load_gate(state, prefix='left.', threshold=0.4, budget=0.25), gate, images)
-    with pytest.raises(CheckpointError, match="no learned gate below 'middle.'"):
+    with pytest.raises(CheckpointError, match="no learned gate below prefix='middle.'"):
         load_gate(state, prefix='middle.')
 
 

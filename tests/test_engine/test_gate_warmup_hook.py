@@ -126,8 +126,8 @@ def test_a_shared_group_is_an_error(tmp_path):
     [
         ({}, 'either in epochs or in iters'),
         (dict(epochs=1, iters=1), 'either in epochs or in iters'),
-        (dict(epochs=0), 'longer than nothing, got 0'),
-        (dict(iters=-3), 'longer than nothing, got -3'),
+        (dict(epochs=0), 'epochs must be positive, got 0'),
+        (dict(iters=-3), 'iters must be an int of at least 1, got -3'),
     ],
 )
 def test_bad_arguments(arguments, message):

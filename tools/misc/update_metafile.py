@@ -25,7 +25,7 @@ from msvit.analysis.load_model import build_model
 ROOT = Path(__file__).resolve().parents[2]
 METAFILE = ROOT / 'configs' / 'metafile.yml'
 HEADER = """\
-# Written by tools/misc/update_metafile.py; collections and results by hand. Results are those of README.md.
+# Written by tools/misc/update_metafile.py; collections and results by hand, those of docs/accuracy.md and docs/results.md.
 # FLOPs: multiply-accumulates of the backbone for one image as it comes at test, every region fine: the most that it costs.
 # Parameters: of the whole model, gate, learned priors and MSSwin's coarse embedding included.
 """

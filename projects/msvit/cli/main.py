@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
-from ..compat import require_openmmlab
+from ..compat import drop_debug_prints, require_openmmlab
 from ..version import __version__
 
 # What each module of `msvit.cli.commands` shows. It is imported when asked for: with torch and OpenMMLab that takes seconds.
@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')  # nothing here needs it
     warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
     require_openmmlab()
+    drop_debug_prints()
     module = _module(args.command)
     from ..engine.launch import short_errors  # not before a command is asked for
 

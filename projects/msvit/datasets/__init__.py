@@ -1,6 +1,10 @@
 """Data sets: ADE20K, CamVid, Clothing Co-Parsing, DigitScenes, and your own with errors that name the file."""
+# ruff: noqa: E402
 
-from .. import registry  # noqa: F401 before mmseg and mmpretrain, whose imports it makes silent
+from ..compat import drop_debug_prints
+
+drop_debug_prints()
+
 from .classification import DigitLabelsDataset, ImageFolderDataset, ImageNetDataset, ImageNetSamplesDataset
 from .clear_errors import SegDataset
 from .digit_boxes import build_digit_boxes_dataset

@@ -1,31 +1,49 @@
 """Time two trained models against each other, image in, class scores out, one image at a time, on the test set's images.
 
   msvit compare --first DENSE_CONFIG DENSE_CHECKPOINT --second MIXED_CONFIG MIXED_CHECKPOINT
+  msvit compare --first dense.onnx --second mixed.onnx              files of msvit export, in ONNX Runtime on the CPU
+  msvit compare --first CONFIG CHECKPOINT --second model.onnx       one of each
 
 The two take turns on the same images, so that a busy machine disturbs both alike; the ratio is what counts. The images are
-those of the second config. "msvit latency" compares a model with itself without coarse tokens, image by image.
+those of the second config, or of the only one; of two files the photographs of scikit-image. "msvit latency" compares a model
+with itself without coarse tokens, image by image.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS
 from rich.table import Table
+from torch import Tensor, nn
 
 from ...analysis.latency import describe_machine, interleaved_medians
 from ...analysis.load_model import load_model
+from ...analysis.run_gate import find_pixel_format
+from ...analysis.samples import gives_bgr
 from ...engine.launch import read_config
+from ...export.photographs import sample_photographs
+from ...images import read_rgb
+from ...runtime import OnnxModel
+from ...runtime.resizing import prepare
 from ..arguments import add_output, evenly, positive
+from ..onnx_images import is_exported
 from ..output import about, refuse_overwriting, show, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     for name in ('--first', '--second'):
         parser.add_argument(
-            name, nargs=2, required=True, metavar=('CONFIG', 'CHECKPOINT'), help='config and weights of one of the two'
+            name,
+            nargs='+',
+            required=True,
+            metavar=('CONFIG', 'CHECKPOINT'),
+            help='config and weights of one of the two, or a .onnx file',
         )
     parser.add_argument(
         '--images', type=positive, default=10, help='images in each round, evenly drawn (default: %(default)s)'
@@ -38,19 +56,68 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     refuse_overwriting(args)
     pairs = (args.first, args.second)
-    configs = [read_config(config, args.cfg_options) for config, _ in pairs]
-    first, second = (load_model(cfg, checkpoint) for cfg, (_, checkpoint) in zip(configs, pairs, strict=True))
-    dataset = DATASETS.build(configs[1].test_dataloader.dataset)
-    chosen = evenly(list(range(len(dataset))), args.images)
-    inputs = [second.data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in chosen]
-    models = dict(first=first, second=second)
-    runs = {name: lambda model=model: [model(image, mode='tensor') for image in inputs] for name, model in models.items()}
+    for pair in pairs:
+        if len(pair) != (1 if is_exported(pair[0]) else 2):
+            raise ValueError(f'{" ".join(pair)}: name a config and its checkpoint, or a .onnx file alone')
+    parties = [_file(*pair) if is_exported(pair[0]) else _model(args, *pair) for pair in pairs]
+    inputs = _images(args, parties)
+    runs = {name: partial(_run_all, parties[place], inputs, place) for place, name in enumerate(('first', 'second'))}
     with torch.inference_mode():
         seconds = [median / len(inputs) for median in interleaved_medians(runs, args.rounds, warm_up=1).values()]
     machine = describe_machine(torch.device('cpu'))
     table = Table('', 'ms per image', 'times faster', title=f'{len(inputs)} images, {machine}')
-    for (config, _), time in zip(pairs, seconds, strict=True):
+    for (config, *_), time in zip(pairs, seconds, strict=True):
         table.add_row(Path(config).stem, f'{1000 * time:.1f}', f'{seconds[0] / time:.2f}')
     show(table)
     figures = dict(images=len(inputs), seconds_per_image=seconds, speedup=seconds[0] / seconds[1])
     write_json(args.out, dict(about={**about(args), 'machine': machine}, **figures))
+
+
+class _Party(NamedTuple):
+    """One of the two: how it runs on an input, and what it is."""
+
+    run: Callable[[Tensor], object]
+    cfg: Config | None = None
+    model: nn.Module | None = None
+    file: OnnxModel | None = None
+
+
+def _model(args: Namespace, config: str, checkpoint: str) -> _Party:
+    cfg = read_config(config, args.cfg_options)
+    model = load_model(cfg, checkpoint)
+    return _Party(partial(model, mode='tensor'), cfg, model)
+
+
+def _file(path: str) -> _Party:
+    file = OnnxModel(path)
+    return _Party(lambda inputs: file.run(inputs), file=file)
+
+
+def _images(args: Namespace, parties: Sequence[_Party]) -> list[tuple[object, ...]]:
+    """Each image as the two parties take it."""
+    source = next((party for party in reversed(parties) if party.cfg is not None), None)
+    if source is None:
+        chosen, info = evenly(sample_photographs(), args.images), parties[1].file.info
+        seen = [prepare(read_rgb(path), info.resizing, max(info.image_size)) for path in chosen]
+        return [tuple(party.file.normalise(image) for party in parties) for image in seen]
+    dataset = DATASETS.build(source.cfg.test_dataloader.dataset)
+    chosen = evenly(list(range(len(dataset))), args.images)
+    inputs = [source.model.data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in chosen]
+    return [tuple(_as_taken(party, one, source.cfg) for party in parties) for one in inputs]
+
+
+def _as_taken(party: _Party, inputs: Tensor, cfg: Config) -> object:
+    """An input of a config's model as a party takes it."""
+    if party.file is None:
+        return inputs
+    pixels = find_pixel_format(cfg)
+    if pixels is None:
+        raise ValueError('the config does not tell how pixels are normalised: mean and std in model.data_preprocessor')
+    mean, std = (torch.tensor(values) for values in pixels.normalization)
+    image = (inputs[0].permute(1, 2, 0) * std + mean).round().numpy()
+    return party.file.normalise(image if pixels.to_rgb or not gives_bgr(cfg) else image[..., ::-1])
+
+
+def _run_all(party: _Party, inputs: Sequence[tuple[object, ...]], place: int) -> None:
+    for one in inputs:
+        party.run(one[place])

@@ -5,10 +5,13 @@
   msvit latency CONFIG --batch-sizes 1 8 --picture latency.png
   msvit latency CONFIG CHECKPOINT                                         images of the test set, as its gate decides
   msvit latency CONFIG CHECKPOINT --images photos --picture latency.png
+  msvit latency model.onnx                                                a file of msvit export, in ONNX Runtime on the CPU
+  msvit latency model.onnx --images photos
 
-"Dense" is the same model with every region fine and no gate. All runs take turns in one process, after a warm-up, so that a
-busy machine disturbs all alike: compare ratios, milliseconds differ from machine to machine. Against tokens the gate runs, but
-random decisions overrule it. One network input is timed, normalised image in, class scores out, without sliding windows.
+"Dense" is the same model with every region fine and no gate; of a .onnx file the gate stays. All runs take turns in one
+process, after a warm-up, so that a busy machine disturbs all alike: compare ratios, milliseconds differ from machine to
+machine. Against tokens the gate runs, but random decisions overrule it; of a .onnx file they are the gate's, under a budget.
+One network input is timed, normalised image in, class scores out, without sliding windows.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,14 +24,18 @@ from rich.table import Table
 
 from ...analysis.latency import describe_machine, short
 from ...analysis.latency.drawing import draw_images, draw_tokens
-from ...analysis.latency.images import time_images
+from ...analysis.latency.files import time_file_images, time_file_tokens
+from ...analysis.latency.images import ImageLatency, time_images
 from ...analysis.latency.tokens import TokenLatency, set_precision, spaced_tokens, time_tokens
 from ...analysis.model import AnalysedModel
 from ...analysis.spread import Spread
+from ...runtime import OnnxModel
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of
+from ..onnx_images import images_for, is_exported
 from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
 
 ROUNDS = dict(tokens=15, images=5)
+Groups = list[tuple[TokenLatency, list[TokenLatency]]]
 MARGINS = ('p5', 'p25', 'p75', 'p95')
 
 
@@ -68,21 +75,42 @@ def run(args: Namespace) -> None:
     against_tokens = bool(args.tokens) or not (args.checkpoint or args.images)
     if args.tokens and args.images:
         raise ValueError('--tokens times random decisions: leave out --images')
-    if args.images and not args.checkpoint:
+    if args.images and not args.checkpoint and not is_exported(args.config):
         raise ValueError('a gate with random weights decides nothing worth timing: name a checkpoint, or leave out --images')
     if args.batch_sizes and not against_tokens:
         raise ValueError('images are timed one at a time: leave out --batch-sizes, or name --tokens')
     if args.threads:
         torch.set_num_threads(args.threads)
+    if is_exported(args.config):
+        _time_file(args, against_tokens)
+        return
     torch.manual_seed(args.seed)
     model = load(args)
     set_precision(model, getattr(torch, args.dtype))
     (_time_tokens if against_tokens else _time_images)(args, model)
 
 
+def _time_file(args: Namespace, against_tokens: bool) -> None:
+    """Time an exported model in ONNX Runtime."""
+    own = ('checkpoint', 'threshold', 'budget', 'batch_sizes', 'cfg_options')
+    if any(getattr(args, name) for name in own) or args.dtype != 'float32':
+        raise ValueError('a .onnx file is timed as it is, one image at a time: leave out checkpoint, settings and dtype')
+    args.device = torch.device('cpu')
+    file = OnnxModel(args.config, args.threads)
+    if against_tokens:
+        rounds = args.rounds or ROUNDS['tokens']
+        _report_tokens(args, [time_file_tokens(file, args.tokens, rounds, args.seed)], rounds)
+        return
+    rounds = args.rounds or ROUNDS['images']
+    _report_images(args, time_file_images(file, progress(images_for(file, args), 'read'), rounds), rounds, [])
+
+
 def _time_tokens(args: Namespace, model: AnalysedModel) -> None:
     tokens, rounds = args.tokens or spaced_tokens(model), args.rounds or ROUNDS['tokens']
-    groups = time_tokens(model, tokens, args.batch_sizes or [1], rounds, args.seed)
+    _report_tokens(args, time_tokens(model, tokens, args.batch_sizes or [1], rounds, args.seed), rounds)
+
+
+def _report_tokens(args: Namespace, groups: Groups, rounds: int) -> None:
     parts = list(groups[0][0].seconds)
     columns = [column for part in parts for column in (part, 'faster')]
     table = Table('', 'batch', 'tokens', *columns, *map(_percentile, MARGINS), title=_title(args, 'Median ms per image'))
@@ -91,8 +119,9 @@ def _time_tokens(args: Namespace, model: AnalysedModel) -> None:
         for point in mixed:
             table.add_row('mixed', *_cells(point, dense))
     show(table)
-    blocks = 'transformer blocks alone' if 'blocks' in parts else 'left out, for patches are merged between them'
-    say(f'blocks: {blocks}; backbone: with gate and embedding; model: with its head, percentiles at the right')
+    if 'backbone' in parts:
+        blocks = 'transformer blocks alone' if 'blocks' in parts else 'left out, for patches are merged between them'
+        say(f'blocks: {blocks}; backbone: with gate and embedding; model: with its head, percentiles at the right')
     if args.picture:
         draw_tokens(groups, args.picture, Path(args.config).stem)
     figures = [
@@ -105,6 +134,10 @@ def _time_images(args: Namespace, model: AnalysedModel) -> None:
     samples, rounds = samples_of(args, model), args.rounds or ROUNDS['images']
     images = time_images(model, progress(samples, 'read'), rounds)
     report_left_out(samples.left_out, len(images))
+    _report_images(args, images, rounds, samples.left_out)
+
+
+def _report_images(args: Namespace, images: list[ImageLatency], rounds: int, left_out: list[dict[str, str]]) -> None:
     rows = {
         'dense, ms': [1000 * image.dense for image in images],
         'mixed, ms': [1000 * image.mixed for image in images],
@@ -121,7 +154,7 @@ def _time_images(args: Namespace, model: AnalysedModel) -> None:
     if args.picture:
         draw_images(images, args.picture, Path(args.config).stem)
     each = [{**asdict(image), 'faster': image.faster} for image in images]
-    write_json(args.out, dict(about=_about(args, rounds), spread=spreads, seconds=each, left_out=samples.left_out))
+    write_json(args.out, dict(about=_about(args, rounds), spread=spreads, seconds=each, left_out=left_out))
 
 
 def _cells(point: TokenLatency, dense: TokenLatency) -> list[str]:

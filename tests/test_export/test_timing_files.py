@@ -1,0 +1,70 @@
+"""``msvit latency`` and ``msvit compare`` on exported files."""
+
+import json
+
+import pytest
+from exported_models import CONFIGS, noisy_image
+from PIL import Image
+
+from msvit.checkpoints import save_weights
+from msvit.cli import main
+from msvit.datasets import build_digit_scenes
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for number, shape in enumerate(((96, 128), (128, 64))):
+        Image.fromarray(noisy_image(*shape)).save(folder / f'{number}.png')
+    return folder
+
+
+def test_latency_against_tokens(segmentor, tmp_path, capsys):
+    out, picture = tmp_path / 'latency.json', tmp_path / 'latency.png'
+    main(['latency', str(segmentor.path), '--rounds', '1', '--threads', '1', '--out', str(out), '--picture', str(picture)])
+    (group,) = json.loads(out.read_text())['per_batch']
+    assert [point['tokens'] for point in group['mixed']] == [64, 100, 139, 178, 217, 256]
+    assert group['dense']['tokens'] == 256
+    assert Image.open(picture).width > 500
+    assert 'segmentor' in capsys.readouterr().out
+    with pytest.raises(SystemExit, match='63 tokens are not to be had: an input of 128x128 pixels has 64 .* to 256'):
+        main(['latency', str(segmentor.path), '--tokens', '63'])
+
+
+def test_latency_over_images(segmentor, photos, tmp_path):
+    out = tmp_path / 'latency.json'
+    main(['latency', str(segmentor.path), '--images', str(photos), '--rounds', '1', '--out', str(out)])
+    each = json.loads(out.read_text())['seconds']
+    assert [image['dense_tokens'] for image in each] == [192, 128]
+    assert all(image['tokens'] < image['dense_tokens'] for image in each)
+
+
+def test_settings_of_configs_are_refused(segmentor):
+    with pytest.raises(SystemExit, match='a .onnx file is timed as it is'):
+        main(['latency', str(segmentor.path), '--dtype', 'bfloat16'])
+
+
+@pytest.mark.parametrize('order', [('file', 'file'), ('file', 'config'), ('config', 'file')])
+def test_compare(order, segmentor, photos, tmp_path):
+    config = tmp_path / 'msseg_tiny.py'
+    scenes = build_digit_scenes(tmp_path / 'scenes', train=1, val=1)
+    config.write_text(
+        f"_base_ = '{CONFIGS / 'msseg_mini8_128x128_digit_scenes.py'}'\nload_from = None\n"
+        'model = dict(backbone=dict(arch=dict(depth=1)), decode_head=dict(num_layers=1))\n'
+        f'test_dataloader = dict(dataset=dict(data_root={str(scenes)!r}, build=None))\n'
+    )
+    weights = save_weights(segmentor.model.model, tmp_path / 'weights.safetensors')
+    parties = dict(file=[str(segmentor.path)], config=[str(config), str(weights)])
+    out = tmp_path / 'compare.json'
+    pairs = ['--first', *parties[order[0]], '--second', *parties[order[1]]]
+    main(['compare', *pairs, '--images', '1', '--rounds', '1', '--out', str(out)])
+    figures = json.loads(out.read_text())
+    assert figures['images'] == 1
+    assert min(figures['seconds_per_image']) > 0
+
+
+@pytest.mark.parametrize('second', [['a.onnx', 'b.pth'], ['config.py']])
+def test_compare_wants_a_file_or_a_pair(segmentor, second):
+    with pytest.raises(SystemExit, match='name a config and its checkpoint, or a .onnx file alone'):
+        main(['compare', '--first', str(segmentor.path), '--second', *second])
