@@ -16,7 +16,7 @@ from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 
-from msvit.analysis.load_model import forget_pretrained
+from msvit.engine.load_model import forget_pretrained
 
 ROOT = Path(__file__).parent.parent / 'configs'
 CONFIGS = sorted(path.name for path in ROOT.glob('*.py'))

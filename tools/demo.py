@@ -23,8 +23,8 @@ from torch import nn
 from tqdm import tqdm
 
 from msvit.analysis.latency import interleaved_medians
-from msvit.analysis.load_model import load_model
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
+from msvit.engine.load_model import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / 'tools'

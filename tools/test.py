@@ -10,8 +10,8 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from msvit.analysis.load_model import forget_pretrained
 from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint, require_data, short_errors
+from msvit.engine.load_model import forget_pretrained
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
 

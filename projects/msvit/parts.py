@@ -95,6 +95,12 @@ def find_part(registry: str, name: str) -> Callable[..., Any] | None:
     return getattr(import_module(module), attribute or name)
 
 
+def class_name(part: dict) -> str:
+    """Name the class of a part of a config, without its scope: the type is a name, or a class in pure Python configs."""
+    kind = part.get('type', '')
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+
+
 def build_part(part: Any, suffix: str, **defaults: Any) -> Any:
     """Build a part of a model from its config; return anything else, such as a module, as it is.
 

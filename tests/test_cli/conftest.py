@@ -8,9 +8,9 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from msvit.analysis.load_model import build_model
 from msvit.checkpoints import save_weights
 from msvit.datasets import build_digit_scenes
+from msvit.engine.load_model import build_model
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 

@@ -5,9 +5,9 @@ import json
 import pytest
 from mmengine.config import Config
 
-from msvit.analysis.load_model import load_model
 from msvit.checkpoints import CheckpointError
 from msvit.cli import main
+from msvit.engine.load_model import load_model
 
 
 def test_two_models_take_turns(trained, tmp_path, capsys):

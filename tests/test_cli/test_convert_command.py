@@ -10,12 +10,12 @@ import torch
 from mmengine.config import Config
 from PIL import Image
 
-from msvit.analysis.load_model import build_model, load_model
 from msvit.checkpoints import CheckpointError, read_checkpoint, read_dataset_meta, save_weights
 from msvit.cli import main
 from msvit.conversion.conversion import Conversion
 from msvit.conversion.dense import load_dense
 from msvit.engine.launch import read_config
+from msvit.engine.load_model import build_model, load_model
 from msvit.gates import ContextGate
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

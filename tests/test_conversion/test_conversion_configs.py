@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from msvit.analysis.input_size import class_name
 from msvit.backbones import MSViT
 from msvit.conversion.configs import mixed_config, training_config, with_test_data, without_labels
+from msvit.parts import class_name
 from msvit.registry import MODELS
 
 CONFIGS = Path(__file__).resolve().parents[2] / 'configs'

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 
-from msvit.analysis.load_model import forget_pretrained
+from msvit.engine.load_model import forget_pretrained
 
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 CONFIGS = {path.name: cfg for path in sorted(ROOT.glob('*.py')) if (cfg := Config.fromfile(path)).default_scope == 'mmdet'}

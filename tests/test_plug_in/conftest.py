@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from PIL import Image
 
-from msvit.analysis.load_model import build_model
+from msvit.engine.load_model import build_model
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 

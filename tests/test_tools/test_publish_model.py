@@ -8,8 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from msvit.analysis.load_model import load_model
 from msvit.checkpoints import read_checkpoint
+from msvit.engine.load_model import load_model
 
 main = runpy.run_path(str(Path(__file__).parents[2] / 'tools/model_converters/publish_model.py'))['main']
 

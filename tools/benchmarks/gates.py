@@ -18,9 +18,9 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from msvit.analysis.load_model import load_model
 from msvit.conversion.measuring import LabelledTest
 from msvit.engine.launch import build_runner, enable_amp, load_config, make_parser, short_errors
+from msvit.engine.load_model import load_model
 from msvit.tokens import pad_to_multiple
 
 LEARNED = {'taught': None, 'mlp': dict(type='msvit.MLPGate', frozen=True)}  # None: the config's own

@@ -20,7 +20,7 @@ from mmengine.config import Config
 from torch import nn
 
 from msvit.analysis.input_size import native_size
-from msvit.analysis.load_model import build_model
+from msvit.engine.load_model import build_model
 
 ROOT = Path(__file__).resolve().parents[2]
 METAFILE = ROOT / 'configs' / 'metafile.yml'

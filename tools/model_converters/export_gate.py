@@ -10,9 +10,9 @@ region size coarse_patch_size, and the gate's threshold, budget and temperature,
 import argparse
 from pathlib import Path
 
-from msvit.analysis.run_gate import read_run_gate
 from msvit.checkpoints import CheckpointError, save_gate
 from msvit.engine.launch import load_config
+from msvit.engine.run_gate import read_run_gate
 from msvit.gates import Normalization
 
 

@@ -9,9 +9,9 @@ serves other OpenMMLab tools too. Of a run with an EMAHook the averaged weights 
 import argparse
 from pathlib import Path
 
-from msvit.analysis.load_model import load_model
 from msvit.checkpoints.publish import publish_weights
 from msvit.engine.launch import read_config
+from msvit.engine.load_model import load_model
 
 
 def main(argv: list[str] | None = None) -> None:

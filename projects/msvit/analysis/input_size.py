@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 
 from ..backbones.gated import GatedBackbone
+from ..parts import class_name
 
 # What of each transform is a size in pixels.
 _SIZES = {
@@ -155,12 +156,6 @@ def _decided_size(transform: dict) -> int | Sequence[int] | None:
 
 def _pair(size: int | Sequence[int]) -> tuple[int, int]:
     return (size, size) if isinstance(size, int) else tuple(size)
-
-
-def class_name(part: dict) -> str:
-    """The class of a part of a config, without its scope: the type is a name, or a class in pure Python configs."""
-    kind = part.get('type', '')
-    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
 
 
 def _scaled(value: Any, factor: float) -> Any:

@@ -11,8 +11,8 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from ..backbones.gated import GatedBackbone
+from ..engine.load_model import build_model, load_model
 from ..gates import BaseGate, GateOutput
-from .load_model import build_model, load_model
 
 
 class AnalysedModel:

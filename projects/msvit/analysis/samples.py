@@ -14,11 +14,12 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import DATASETS
 from torch import Tensor
 
+from ..engine.run_gate import find_pixel_format
 from ..images import read_rgb, resize, shrunk
+from ..parts import class_name
 from .input_limit import check_input
-from .input_size import class_name, sized_transforms
+from .input_size import sized_transforms
 from .model import AnalysedModel
-from .run_gate import find_pixel_format
 
 
 @dataclass(frozen=True)

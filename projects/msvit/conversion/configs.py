@@ -7,10 +7,10 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..analysis.input_size import class_name
-from ..analysis.load_model import forget_pretrained
 from ..analysis.samples import gives_bgr, steps_for_arrays
 from ..backbones import MSViT
+from ..engine.load_model import forget_pretrained
+from ..parts import class_name
 from .schedule import warm_up_and_decay
 
 # In pixels, of ContextGate.

@@ -12,13 +12,13 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from ..analysis.cost import cost_of
-from ..analysis.input_size import class_name
 from ..analysis.latency import interleaved_medians
-from ..analysis.load_model import forget_pretrained
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import Sample
 from ..backbones import TokenTrace
 from ..engine.launch import build_runner
+from ..engine.load_model import forget_pretrained
+from ..parts import class_name
 
 # The metrics that conversions are judged by, the first that there is, and what makes percent of them.
 _SCORES = {'mIoU': 1, 'accuracy/top1': 1, 'multi-label/mAP': 1, 'coco/bbox_mAP': 100}

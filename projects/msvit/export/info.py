@@ -9,11 +9,12 @@ from typing import Any
 from mmengine.config import Config
 
 from ..analysis.classes import class_names, palette_of
-from ..analysis.input_size import class_name, native_size, sized_transforms
+from ..analysis.input_size import native_size, sized_transforms
 from ..analysis.model import AnalysedModel
-from ..analysis.run_gate import find_pixel_format
 from ..analysis.samples import gives_bgr
+from ..engine.run_gate import find_pixel_format
 from ..gates import BaseGate, LearnedGate
+from ..parts import class_name
 from ..runtime.info import ModelInfo, Resizing
 from ..version import __version__
 

@@ -11,9 +11,9 @@ from mmseg.evaluation import IoUMetric
 from torch import Tensor
 
 from ...backbones import TokenTrace
+from ...engine.run_gate import find_pixel_format
 from ...gates import RadialGate, RandomGate, UniformGate
 from ..model import AnalysedModel
-from ..run_gate import find_pixel_format
 from ..samples import Sample
 from .transform import UNKNOWN, Transform, move_images, move_labels
 

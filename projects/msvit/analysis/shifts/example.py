@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ...engine.run_gate import PixelFormat, find_pixel_format
 from ...scale_map import draw_scale_map, enlarge
 from ..model import AnalysedModel
-from ..run_gate import PixelFormat, find_pixel_format
 from ..samples import Sample
 from .transform import UNMOVED, Transform, move_images
 

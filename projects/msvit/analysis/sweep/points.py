@@ -12,7 +12,8 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 
-from ..input_size import class_name, set_input_size
+from ...parts import class_name
+from ..input_size import set_input_size
 
 Values = dict[str, float | int | str]
 

@@ -23,10 +23,10 @@ from rich.table import Table
 from torch import Tensor, nn
 
 from ...analysis.latency import describe_machine, interleaved_medians
-from ...analysis.load_model import load_model
-from ...analysis.run_gate import find_pixel_format
 from ...analysis.samples import gives_bgr
 from ...engine.launch import read_config
+from ...engine.load_model import load_model
+from ...engine.run_gate import find_pixel_format
 from ...export.photographs import sample_photographs
 from ...images import read_rgb
 from ...runtime import OnnxModel

@@ -19,10 +19,10 @@ from PIL import Image
 from rich.markup import escape
 from rich.table import Table
 
-from ...analysis.run_gate import read_run_gate
 from ...analysis.transfer import apply_gate, draw_gated, sheet
 from ...checkpoints import load_gate, read_gate_normalization
 from ...engine.launch import read_config
+from ...engine.run_gate import read_run_gate
 from ...gates import LearnedGate, Normalization
 from ...images import find_images, read_rgb
 from ..arguments import add_output, budget, positive, share

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from msvit.analysis.run_gate import PixelFormat, find_pixel_format, read_run_gate
 from msvit.checkpoints import save_gate
+from msvit.engine.run_gate import PixelFormat, find_pixel_format, read_run_gate
 from msvit.gates import ContextGate, MLPGate, Normalization
 
 MEAN, STD = [1.0, 2.0, 3.0], [4.0, 5.0, 6.0]

@@ -9,8 +9,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
-from msvit.analysis.load_model import forget_pretrained, load_model
 from msvit.checkpoints import CheckpointError, save_gate
+from msvit.engine.load_model import forget_pretrained, load_model
 from msvit.gates import ContextGate, MLPGate, Normalization
 
 IMAGENET = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))

@@ -15,7 +15,7 @@ from ..checkpoints import CheckpointError, read_checkpoint
 from ..checkpoints.gate import SETTINGS, find_gate
 from ..checkpoints.io import local_file
 from ..compat import require_scope
-from .input_size import class_name
+from ..parts import class_name
 
 
 def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
