@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...checkpoints import load_swin
-from ...checks import check_choice, check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ...checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
 from ...drop_path import drop_path_rates
 from ...linear import adopt_linears, embed_patches
 from ...tokens import TokenGrid, pad_to_multiple, patchify
@@ -259,7 +259,8 @@ class MSSwin(GatedBackbone):
                 )
             if layout not in ('packed', 'masked'):
                 raise ValueError(f"{name}: unknown layout {layout!r}: choose 'packed' or 'masked'")
-        check_choice('out_type', self.out_type, ('featmap', 'avg_featmap'))
+        if self.out_type not in ('featmap', 'avg_featmap'):
+            raise ValueError(f"unknown out_type {self.out_type!r}: choose 'featmap' or 'avg_featmap'")
         if self.out_type == 'featmap' and not is_indices(out_indices, stages):
             raise ValueError(f'out_indices {out_indices!r} must name some of the {stages} stages, counted from 0')
         if not is_count(self.frozen_stages, -1) or self.frozen_stages > stages:
