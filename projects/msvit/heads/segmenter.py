@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from numbers import Real
+from os import PathLike
+from typing import Any
 
 import mmcv.cnn
 import torch
@@ -10,6 +12,8 @@ from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from torch import Tensor, nn
 
 from ..attention import attend
+from ..checkpoints import load_segmenter_head
+from ..checks import check_pretrained
 from ..drop_path import drop_images, drop_path_rates
 from ..linear import Linear, adopt_linears, linear, linear_gelu
 from ..tokens import MixedTokens, TokenIndex
@@ -25,13 +29,22 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
     Args:
         drop_path_rate: stochastic depth of the last layer, in [0, 1).
         attn_drop_rate: must be 0, as in Segmenter.
+        pretrained: None, or a checkpoint of a whole Segmenter (official, mmseg's, msvit's) that the head begins with.
         **kwargs: of ``SegmenterMaskTransformerHead``.
 
     Raises:
         ValueError: ``attn_drop_rate`` is not 0, or ``drop_path_rate`` not in [0, 1).
+        CheckpointError: when the model's weights are initialised: the checkpoint holds no mask transformer of these shapes.
     """
 
-    def __init__(self, *, drop_path_rate: float = 0.1, attn_drop_rate: float = 0.0, **kwargs):
+    def __init__(
+        self,
+        *,
+        drop_path_rate: float = 0.1,
+        attn_drop_rate: float = 0.0,
+        pretrained: str | PathLike | None = None,
+        **kwargs: Any,
+    ):
         if isinstance(attn_drop_rate, bool) or not isinstance(attn_drop_rate, Real) or attn_drop_rate != 0:
             raise ValueError(f'MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0, got {attn_drop_rate!r}')
         super().__init__(drop_path_rate=0.0, **kwargs)
@@ -39,6 +52,14 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
         for layer in self.layers:
             _fuse_gelu(layer.ffn.layers)
         adopt_linears(self, kinds=(nn.Linear, mmcv.cnn.Linear))
+        check_pretrained(pretrained)
+        self.pretrained = pretrained
+
+    def init_weights(self) -> None:
+        """Draw or load the weights; OpenMMLab's runner calls this, and ``load_from`` and ``--resume`` come after it."""
+        super().init_weights()
+        if self.pretrained:
+            load_segmenter_head(self, self.pretrained)
 
     def forward(self, inputs: Sequence[MixedTokens]) -> Tensor:
         """Class scores of every fine cell.
