@@ -144,6 +144,6 @@ def _find_model(name: str) -> Callable[..., Any] | None:
     own = find_part('model', name)
     if own is not None or find_spec('mmengine') is None:
         return own
-    from .registry import MODELS
+    from mmengine.registry import MODELS
 
-    return MODELS.get(name)
+    return MODELS.get(name if '.' in name else f'msvit.{name}')
