@@ -24,9 +24,10 @@ def test_a_truncated_file_is_named(root, build_dataset, file, keep):
 
 
 def test_a_missing_annotation_is_named(root, build_dataset):
+    dataset = build_dataset('msvit.DigitScenesDataset', root)  # which looks whether all are there
     (root / 'annotations/train/000002.png').unlink()
     with pytest.raises(OSError, match=r'annotations/train/000002\.png: the file does not exist'):
-        build_dataset('msvit.DigitScenesDataset', root)[2]
+        dataset[2]
 
 
 def test_the_file_is_named_from_a_worker_process_too(root, build_dataset):

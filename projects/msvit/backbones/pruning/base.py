@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from torch import Tensor
 from ...checks import is_share
 from ...tokens import TokenIndex
 from ..ms_deit import MSDeiT
+
+Count = TypeVar('Count', Tensor, float)
 
 
 class PruningDeiT(MSDeiT):
@@ -54,16 +56,16 @@ class PruningDeiT(MSDeiT):
         return rates
 
     @abstractmethod
-    def kept_tokens(self, stage: int, start: Tensor, now: Tensor) -> Tensor:
-        """Say how many of its tokens each image keeps at a pruning block.
+    def kept_tokens(self, stage: int, start: Count, now: Count) -> Count:
+        """Say how many of its tokens an image keeps at a pruning block: of all images at once, or of one on the host.
 
         Args:
             stage: which one of ``prune_at``, counted from 0.
-            start: (B,) tokens of each image before the encoder.
-            now: (B,) tokens before this block.
+            start: tokens before the encoder, (B,) float64 or a number.
+            now: tokens before this block, likewise.
 
         Returns:
-            (B,) float64, whole numbers from 1 on.
+            Whole numbers from 1 on, of the same kind.
         """
 
     def _dropping_stages(self) -> list[int | None]:
@@ -73,11 +75,11 @@ class PruningDeiT(MSDeiT):
 
     def _how_many(self, stage: int, start: TokenIndex, index: TokenIndex) -> tuple[Tensor, list[int] | None]:
         """`kept_tokens` of the tokens of an index, and the same on the host where it knows their number."""
-        kept = self.kept_tokens(stage, start.counts, index.counts)
+        kept = self.kept_tokens(stage, start.counts.double(), index.counts.double())
         if index.host_counts is None:
             return kept, None
-        known = self.kept_tokens(stage, torch.tensor(start.host_counts), torch.tensor(index.host_counts))
-        return kept, known.int().tolist()
+        counts = zip(start.host_counts, index.host_counts, strict=True)
+        return kept, [int(self.kept_tokens(stage, before, now)) for before, now in counts]
 
     def capture_graphs(self, bucket: int = 32) -> None:
         """Raises TypeError: tokens leave between the blocks, so no graph holds these all."""

@@ -13,7 +13,7 @@ from ...gates.sampling import sample_relaxed_bernoulli
 from ...linear import adopt_linears
 from ...tokens import MixedTokens, TokenGrid, TokenIndex
 from ..macs import Macs, attention_macs, linear_macs
-from .base import PruningDeiT, best_tokens
+from .base import Count, PruningDeiT, best_tokens
 
 
 class MSDyViT(PruningDeiT):
@@ -69,8 +69,9 @@ class MSDyViT(PruningDeiT):
             raise ValueError(f'keep_rate gives shares of the initial tokens, which cannot grow again: got {self.keep_rate}')
         return rates
 
-    def kept_tokens(self, stage: int, start: Tensor, now: Tensor) -> Tensor:
-        return (start.double() * self.keep_rates()[stage]).floor().clamp(min=1)
+    def kept_tokens(self, stage: int, start: Count, now: Count) -> Count:
+        kept = start * self.keep_rates()[stage] // 1
+        return kept.clamp(min=1) if isinstance(kept, Tensor) else max(kept, 1)
 
     def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
         """As `GatedBackbone.macs`, at test; score predictors included."""
@@ -80,7 +81,7 @@ class MSDyViT(PruningDeiT):
             if stage is not None:
                 blocks += now * linear_macs(self.score_predictor[stage])
                 blocks += (grid.num_coarse + grid.num_fine) * (self.embed_dim // 2)
-                now = self.kept_tokens(stage, counts, now)
+                now = self.kept_tokens(stage, counts.double(), now)
             sequence = now + self.num_prefix_tokens
             blocks += attention_macs(block.attn, sequence) + sequence * linear_macs(block.mlp)
         return Macs(self._gate_macs(grid, counts), embedding, blocks)

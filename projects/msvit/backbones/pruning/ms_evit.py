@@ -11,7 +11,7 @@ from ...checks import check_flag
 from ...tokens import MixedTokens, TokenGrid, TokenIndex
 from ..block import MixedScaleBlock
 from ..macs import Macs, attention_macs, linear_macs
-from .base import PruningDeiT, best_tokens
+from .base import Count, PruningDeiT, best_tokens
 
 
 class MSEViT(PruningDeiT):
@@ -46,8 +46,8 @@ class MSEViT(PruningDeiT):
         check_flag('fuse_inattentive', fuse_inattentive)
         self.fuse_inattentive = fuse_inattentive
 
-    def kept_tokens(self, stage: int, start: Tensor, now: Tensor) -> Tensor:
-        return (now.double() * self.keep_rates()[stage]).ceil()
+    def kept_tokens(self, stage: int, start: Count, now: Count) -> Count:
+        return -(-now * self.keep_rates()[stage] // 1)  # rounded up
 
     def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
         """As `GatedBackbone.macs`; class attention and fusion included."""
@@ -58,7 +58,7 @@ class MSEViT(PruningDeiT):
             blocks += attention_macs(block.attn, now + self.num_prefix_tokens)
             if stage is not None:
                 blocks += (candidates + self.num_prefix_tokens) * block.attn.attn_dim
-                kept = self.kept_tokens(stage, counts, now)
+                kept = self.kept_tokens(stage, counts.double(), now)
                 if self.fuse_inattentive:
                     blocks += candidates * self.embed_dim
                     kept += kept < now
