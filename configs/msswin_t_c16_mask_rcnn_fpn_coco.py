@@ -2,7 +2,7 @@
 
 python tools/train.py configs/msswin_t_c16_mask_rcnn_fpn_coco.py
 
-Not measured yet. It needs mmdet: see the README.
+Not measured yet. It needs mmdet: see docs/plug_in.md.
 """
 
 _base_ = ['./swin_t_mask_rcnn_fpn_coco.py', './_base_/gates/bas.py']

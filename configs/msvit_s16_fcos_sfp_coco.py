@@ -2,7 +2,7 @@
 
 python tools/train.py configs/msvit_s16_fcos_sfp_coco.py
 
-Not measured yet. It needs mmdet: see the README.
+Not measured yet. It needs mmdet: see docs/plug_in.md.
 """
 
 _base_ = ['./vit_s16_fcos_sfp_coco.py', './_base_/gates/bas.py']

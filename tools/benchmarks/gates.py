@@ -1,6 +1,6 @@
 """Compare gates on one recipe: seeds, several shares of fine regions, everything but the choice of the regions alike.
 
-python tools/benchmarks/gates.py configs/msseg_t16_480x352_camvid_cpu.py --work-dir work_dirs/gates_camvid --seeds 3 --amp
+python tools/benchmarks/gates.py configs/msseg_t16_480x352_camvid_cpu.py --work-dir work_dirs/gates_camvid --seeds 0 1 2 --amp
 
 The dense model is trained once for each seed; at the iteration where the config's TeachGateHook would teach, every mixed
 model goes on from it. All are tested at each share. Figures stay in the work dir: what is there is not run again.
@@ -14,14 +14,15 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-import torch
+import numpy as np
 from mmengine.config import Config
-from mmengine.runner import Runner
+from summary import markdown_table
 
+from msvit.analysis.model import AnalysedModel
+from msvit.atomic_write import atomic_write
 from msvit.conversion.measuring import LabelledTest
+from msvit.conversion.sweep import gate_values
 from msvit.engine.launch import build_runner, enable_amp, load_config, make_parser, short_errors
-from msvit.engine.load_model import load_model
-from msvit.tokens import pad_to_multiple
 
 LEARNED = {'taught': None, 'mlp': dict(type='msvit.MLPGate', frozen=True)}  # None: the config's own
 FIXED = {
@@ -72,13 +73,17 @@ class GateStudy:
         shares: of fine regions to test at, beside that of the training.
 
     Raises:
-        ValueError: the config has no TeachGateHook.
+        ValueError: the config has no TeachGateHook, or one that teaches before any dense training.
     """
 
     def __init__(self, cfg: Config, shares: Sequence[float]):
         hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.type == 'msvit.TeachGateHook']
         if len(hooks) != 1:
             raise ValueError(f'{cfg.filename} must have one TeachGateHook: it tells where the gates come in')
+        if not hooks[0].get('begin'):
+            raise ValueError(
+                f'the TeachGateHook of {cfg.filename} must have a begin above 0: the gates share what comes before'
+            )
         self.cfg, self.teach, self.work_dir = cfg, hooks[0], Path(cfg.work_dir)
         self.share = self.teach.fine_share
         self.shares = sorted({*shares, self.share})
@@ -92,30 +97,36 @@ class GateStudy:
             cfg.work_dir, cfg.experiment_name = str(folder), f'{gate} {seed} {folder}'
             cfg.visualizer.pop('name', None)  # one for each run, not one that writes where the first began
             build_runner(cfg, whole_checkpoint=False).train()
-        for share in [1.0] if gate == DENSE else self.shares:
-            figures = folder / f'share_{share:g}.json'
-            if not figures.exists():
-                figures.write_text(json.dumps(self._test(gate, seed, share, final), indent=1) + '\n', encoding='utf-8')
+        places = {share: folder / f'share_{share:g}.json' for share in ([1.0] if gate == DENSE else self.shares)}
+        missing = {share: place for share, place in places.items() if not place.exists()}
+        p_fine = self._p_fine(gate, seed, final) if missing and gate in LEARNED else None
+        for share, place in missing.items():
+            # at this share of the regions of the test images, so that all gates have as many tokens
+            threshold = None if p_fine is None else float(np.quantile(p_fine.astype(float), 1 - share))
+            figures = self._test(gate, seed, share, final, threshold)
+            with atomic_write(place) as file:
+                file.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
 
     def write_table(self) -> str:
         """Write ``table.md`` of all figures in the work dir, and return it."""
         rows = [json.loads(path.read_text(encoding='utf-8')) for path in sorted(self.work_dir.glob('seed*/*/share_*.json'))]
         dense = {row['seed']: row for row in rows if row['gate'] == DENSE}
-        lines = ['| share | gate | seeds | score | - dense | tokens | MACs |', '|---|---|---|---|---|---|---|']
+        cells = []
         for share, gate in sorted({(row['share'], row['gate']) for row in rows}, key=lambda key: (-key[0], key[1])):
             found = [row for row in rows if (row['share'], row['gate']) == (share, gate) and row['seed'] in dense]
             if found:
-                cells = (
-                    f'{share:g}',
-                    gate,
-                    str(len(found)),
-                    _spread([row['score'] for row in found]),
-                    _spread([row['score'] - dense[row['seed']]['score'] for row in found]),
-                    f'{mean(row["tokens"] for row in found):.0f}',
-                    f'{mean(row["gmacs"] / dense[row["seed"]]["gmacs"] for row in found):.3f}x',
+                cells.append(
+                    (
+                        f'{share:g}',
+                        gate,
+                        str(len(found)),
+                        _spread([row['score'] for row in found]),
+                        _spread([row['score'] - dense[row['seed']]['score'] for row in found]),
+                        f'{mean(row["tokens"] for row in found):.0f}',
+                        f'{mean(row["gmacs"] / dense[row["seed"]]["gmacs"] for row in found):.3f}x',
+                    )
                 )
-                lines.append('| ' + ' | '.join(cells) + ' |')
-        table = '\n'.join(lines)
+        table = '\n'.join(markdown_table(('share', 'gate', 'seeds', 'score', '- dense', 'tokens', 'MACs'), cells))
         (self.work_dir / 'table.md').write_text(table + '\n', encoding='utf-8')
         return table
 
@@ -138,31 +149,24 @@ class GateStudy:
             cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != self.teach.type]
             cfg.model.backbone.gate = dict(FIXED[gate], fine_share=share) if gate in FIXED else None
         elif LEARNED[gate]:
-            cfg.model.backbone.gate = LEARNED[gate]
+            cfg.model.backbone.gate = dict(LEARNED[gate])
         if gate == ORACLE:
             cfg.custom_hooks.append(dict(type='msvit.OracleHook', teacher=self.teach.teacher, fine_share=share))
         if gate != DENSE:
             cfg.load_from, cfg.resume = str(self._folder(DENSE, seed) / self._name_at(self.teach.begin)), True
         return cfg
 
-    def _test(self, gate: str, seed: int, share: float, checkpoint: Path) -> dict[str, Any]:
+    def _p_fine(self, gate: str, seed: int, checkpoint: Path) -> np.ndarray:
+        """Of the regions of all test images."""
+        cfg = self._config(gate, seed, self.share)
+        return gate_values(AnalysedModel(cfg, checkpoint), cfg.test_dataloader, training=False)
+
+    def _test(self, gate: str, seed: int, share: float, checkpoint: Path, threshold: float | None) -> dict[str, Any]:
         cfg = self._config(gate, seed, share)
-        cfg.resume, found = False, dict(gate=gate, seed=seed, share=share)
-        if gate in LEARNED:
-            found['threshold'] = cfg.model.backbone.gate.threshold = threshold_of(cfg, checkpoint, share)
-        reached = LabelledTest(cfg, checkpoint, self.work_dir / 'tests', f'{gate} {seed} {share:g}')()
-        return dict(found, score=reached.score, tokens=reached.tokens, gmacs=reached.gmacs, metrics=reached.metrics)
-
-
-@torch.inference_mode()
-def threshold_of(cfg: Config, checkpoint: Path, share: float) -> float:
-    """The threshold of a learned gate that makes this share of the regions of the test images fine; no label is read."""
-    model = load_model(cfg, checkpoint)
-    gate, values = model.backbone.gate, []
-    for batch in Runner.build_dataloader(cfg.test_dataloader, seed=0):
-        images = model.data_preprocessor(batch, False)['inputs']
-        values.append(gate.logits(pad_to_multiple(images, gate.coarse_patch_size)).sigmoid().flatten())
-    return torch.cat(values).double().quantile(1 - share).item()
+        cfg.resume = False
+        reached = LabelledTest(cfg, checkpoint, self.work_dir / 'tests', f'{gate} {seed} {share:g}')(threshold)
+        what = dict(gate=gate, seed=seed, share=share, threshold=threshold)
+        return dict(what, score=reached.score, tokens=reached.tokens, gmacs=reached.gmacs, metrics=reached.metrics)
 
 
 def _spread(values: Sequence[float]) -> str:

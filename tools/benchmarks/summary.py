@@ -71,10 +71,10 @@ def _markdown(whole: dict[str, Any]) -> Iterator[str]:
         (step['name'], step['status'], f'{step["seconds"]:.0f}', use, step['last_line'][:80])
         for step, use in zip(whole['steps'], busy, strict=True)
     ]
-    yield from _table(('step', 'status', 'seconds', 'GPU busy', 'last line'), rows)
+    yield from markdown_table(('step', 'status', 'seconds', 'GPU busy', 'last line'), rows)
     for figures in filter(None, whole['figures'].values()):
         yield ''
-        yield from _table(*(_speed(figures['rows']) if 'rows' in figures else _trainings(figures['runs'])))
+        yield from markdown_table(*(_speed(figures['rows']) if 'rows' in figures else _trainings(figures['runs'])))
 
 
 def _speed(rows: Sequence[dict[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
@@ -114,7 +114,8 @@ def _metric(run: dict[str, Any], name: str) -> str:
     return '' if value is None else f'{value:.2f}'
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Lines of a Markdown table."""
     for row in (head, ['---'] * len(head), *rows):
         yield '| ' + ' | '.join(cell.replace('|', '/') for cell in row) + ' |'
 

@@ -23,7 +23,7 @@ COMMANDS = {
     'masks': 'mean and variance of the masks over a data set, learned priors before and after (Figure 15)',
     'rescaling': 'patch size against image size, embeddings resized in several ways (Figures 16, 17)',
     'peers': 'mixed scale against token merging and pruning on the same weights: MACs, speed, drift',
-    'speed': "what mixed-scale tokens gain on this machine: the README's table of ratios",
+    'speed': 'what mixed-scale tokens gain on this machine: the table of ratios in docs/speed.md',
     'convert': 'make a mixed-scale model of a trained dense one, with labels or without',
     'compare': 'the speed of two trained models on real images, in turns',
     'page': 'a static site that runs an exported model in a browser',

@@ -14,7 +14,7 @@ from .configs import with_tokens_counted
 from .conversion import Conversion
 from .drawing import draw_curve, draw_scales
 from .measuring import AGREEMENT, LabelledTest, Reached, agreements, score_of, seconds_per_image
-from .sweep import Setting, gate_values, recommend, spread_thresholds
+from .sweep import IMAGES, Setting, gate_values, recommend, spread_thresholds
 
 SHOWN = 8
 
@@ -57,7 +57,8 @@ def report_conversion(conversion: Conversion, sweep: bool = False, tell: Callabl
     folder, device = conversion.folder, torch.device(get_device())
     dense = AnalysedModel(conversion.dense_config, conversion.dense_checkpoint, device)
     mixed = AnalysedModel(conversion.mixed_config, folder.checkpoint, device)
-    spread = spread_thresholds(gate_values(mixed, conversion.training_config)) if sweep else []
+    training = conversion.training_config.train_dataloader
+    spread = spread_thresholds(gate_values(mixed, training, training=True, images=IMAGES)) if sweep else []
     thresholds = [threshold for _, threshold in spread]
     also = f' at {1 + len(spread)} thresholds' if spread else ''
     tell(f'Testing the dense model, and the mixed-scale one{also}')

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.runner import Runner
 
 from ..analysis.model import AnalysedModel
@@ -17,7 +17,7 @@ SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 # Points below the dense model that are still as good.
 TOLERANCE = 0.5
 # Training images whose regions tell the thresholds.
-_IMAGES = 256
+IMAGES = 256
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,18 @@ class Setting:
 
 
 @torch.inference_mode()
-def gate_values(mixed: AnalysedModel, training: Config) -> np.ndarray:
-    """p_fine of every region of a sample of the training images, (N,)."""
-    loader = Runner.build_dataloader(training.train_dataloader, seed=0)
-    batches = islice(loader, math.ceil(_IMAGES / loader.batch_size))
-    inputs = (mixed.model.data_preprocessor(batch, True)['inputs'] for batch in batches)
+def gate_values(mixed: AnalysedModel, data: dict[str, Any], training: bool, images: int | None = None) -> np.ndarray:
+    """Read p_fine of every region of images, (N,); no label is looked at.
+
+    Args:
+        mixed: with a learned gate.
+        data: the config of a loader.
+        training: whether its batches are preprocessed as in training.
+        images: how many, in whole batches; None: all, of a loader that ends.
+    """
+    loader = Runner.build_dataloader(data, seed=0)
+    batches = islice(loader, None if images is None else math.ceil(images / loader.batch_size))
+    inputs = (mixed.model.data_preprocessor(batch, training)['inputs'] for batch in batches)
     return np.concatenate([mixed.backbone.decide(images.to(mixed.device)).p_fine.flatten().cpu().numpy() for images in inputs])
 
 
