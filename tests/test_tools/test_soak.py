@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'misc' / 'soak.py'
 pytestmark = pytest.mark.skipif(not Path('/proc/self/stat').is_file(), reason='not Linux')
@@ -65,3 +66,7 @@ def test_missing_and_broken_checkpoints_are_named(soak, folders):
 
 def test_a_process_is_killed(soak, tmp_path):
     assert soak['attempt'](tmp_path / 'w', tmp_path, 0.05) == 'killed'
+
+
+def test_configs_of_this_process_are_written_as_before(soak):
+    assert Config(dict(a=1)).pretty_text == 'a = 1\n'

@@ -35,8 +35,6 @@ from msvit.engine.safe_load import load_checkpoint_file
 # imported here, once: a fork then begins to train at once
 for name in ('mmseg.models', 'msvit.engine.launch', 'torch.utils.tensorboard', 'matplotlib.pyplot'):
     importlib.import_module(name)
-# Every checkpoint holds the config as a text, whose layout takes half of the time of so small a training.
-Config.pretty_text = property(repr)
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / 'configs' / 'msseg_mini8_128x128_digit_scenes.py'
@@ -154,6 +152,8 @@ def _cpu_seconds(process: int) -> float:
 
 def _train(work_dir: Path, data: Path) -> None:
     """Become tools/train.py; does not return."""
+    # Every checkpoint holds the config as a text, whose layout takes half of the time of so small a training.
+    Config.pretty_text = property(repr)  # in this process, a fork
     status = 1
     try:
         log = os.open(f'{work_dir}.log', os.O_WRONLY | os.O_CREAT | os.O_APPEND)
