@@ -1,6 +1,7 @@
 """Evaluate a checkpoint on the test set of its config.
 
 python tools/test.py configs/msseg_s16_512x512_ade20k.py work_dirs/msseg_s16_512x512_ade20k/iter_160000.pth --out result.json
+python tools/test.py configs/msseg_s16_512x512_ade20k.py model.onnx   # a file of `msvit export`, on the CPU
 """
 
 import argparse
@@ -12,6 +13,7 @@ from mmengine.dist import is_main_process
 
 from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint, require_data, short_errors
 from msvit.engine.load_model import forget_pretrained
+from msvit.parts import class_name
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
 
@@ -19,7 +21,7 @@ VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizati
 def make_test_parser() -> argparse.ArgumentParser:
     """Return the parser of this tool."""
     parser = make_parser('Evaluate a model')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or an .onnx file of `msvit export`')
     parser.add_argument('--out', metavar='FILE.json', help='write the figures of the evaluation to this file')
     parser.add_argument('--show', action='store_true', help='show the predictions in a window')
     parser.add_argument('--show-dir', help='write pictures of the predictions into this folder')
@@ -55,6 +57,24 @@ def enable_tta(cfg: Config) -> None:
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
 
 
+def test_file(cfg: Config, path: str) -> dict:
+    """Evaluate an exported file by the config's data and metrics, but for those of tokens, which read the model.
+
+    Raises:
+        ImportError: ONNX Runtime is not installed.
+        ValueError: it is no file of ``msvit export``, or does not fit the config.
+    """
+    from msvit.export import answer_by_file  # with the analysis of models, which other tests do without
+    from msvit.runtime import OnnxModel
+
+    evaluators = [cfg.test_evaluator] if isinstance(cfg.test_evaluator, dict) else cfg.test_evaluator
+    cfg.test_evaluator = [metric for metric in evaluators if class_name(metric) != 'TokenMetric']
+    file = OnnxModel(path)
+    runner = build_runner(cfg, whole_checkpoint=False)
+    answer_by_file(runner.model.cpu(), file)
+    return runner.test()
+
+
 def write_figures(path: Path, config: str, checkpoint: str, metrics: dict) -> None:
     """Write the evaluation's figures, with what they belong to, as JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,8 +91,11 @@ def main() -> None:
         parser.error(f'--out {args.out}: name a .json file.')
     try:
         cfg = load_config(args)
-        cfg.load_from, cfg.resume = require_checkpoint(args.checkpoint), False
+        is_onnx = Path(args.checkpoint).suffix == '.onnx'
+        cfg.load_from, cfg.resume = None if is_onnx else require_checkpoint(args.checkpoint), False
         forget_pretrained(cfg.model, args.checkpoint)
+        if args.tta and is_onnx:
+            raise ValueError('--tta needs a checkpoint: an .onnx file answers for one view.')
         if args.tta:
             enable_tta(cfg)
     except (FileNotFoundError, ValueError) as error:
@@ -81,7 +104,7 @@ def main() -> None:
         draw_predictions(cfg, args.show, args.show_dir, args.wait_time)
     with short_errors():
         require_data(cfg, 'test_dataloader')
-        metrics = build_runner(cfg, whole_checkpoint=True).test()
+        metrics = test_file(cfg, args.checkpoint) if is_onnx else build_runner(cfg, whole_checkpoint=True).test()
     if args.out and is_main_process():
         write_figures(Path(args.out), args.config, args.checkpoint, metrics)
 

@@ -1,5 +1,6 @@
 """Models out of Python: ONNX files whose number of tokens is that which each image needs."""
 
+from .answering import answer_by_file
 from .checking import Agreement, compare_with_torch
 from .errors import ExportError
 from .info import describe_model
@@ -11,6 +12,7 @@ __all__ = [
     'Agreement',
     'ExportError',
     'RuntimeModel',
+    'answer_by_file',
     'compare_with_torch',
     'describe_model',
     'quantize_onnx',
