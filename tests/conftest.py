@@ -17,7 +17,11 @@ from torch import Tensor, nn
 
 from msvit.backbones import MSDyViT, MSEViT, MSSwin, MSViT
 from msvit.engine.safe_load import install_safe_loading
+from msvit.matrix_library import ONEDNN, VARIABLE, onednn_is_possible
 
+# Not timed here, where many processes run at once: the less usual way is the one to test.
+if onednn_is_possible():
+    os.environ.setdefault(VARIABLE, ONEDNN)
 LAYOUTS = ('masked', 'trimmed', 'packed')
 pytest_plugins = ['toy_training']
 

@@ -1,7 +1,6 @@
 """Linear layers by either matrix library."""
 
 import copy
-import platform
 from functools import partial
 
 import pytest
@@ -12,10 +11,19 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
+from msvit import matrix_library
 from msvit.linear import GeluMlp, Linear, adopt_linears, linear, linear_gelu
 
 SHAPES = [(1, 600, 384, 1536), (3, 7, 256, 64), (1, 1, 8, 4)]  # batch, rows, in, out
-ON_X86 = platform.machine().lower() in ('x86_64', 'amd64') and torch.backends.mkldnn.is_available()
+needs_onednn = pytest.mark.skipif(not matrix_library.onednn_is_possible(), reason='oneDNN serves x86 CPUs')
+
+
+@pytest.fixture(autouse=True)
+def chosen_anew():
+    """Each test decides for itself which library multiplies."""
+    yield
+    for decided in (matrix_library._uses_onednn, matrix_library.onednn_lead):
+        decided.cache_clear()
 
 
 class Operators(TorchDispatchMode):
@@ -53,20 +61,22 @@ def test_equals_torch_on_views(rows, assert_relative):
     assert_relative(linear(view, turned, bias), F.linear(view, weight, bias))
 
 
-@pytest.mark.skipif(not ON_X86, reason='oneDNN serves x86 CPUs')
+@needs_onednn
 @pytest.mark.parametrize(
     ('shape', 'context', 'served'),
     [
         (SHAPES[0], torch.no_grad, True),
         (SHAPES[0], torch.inference_mode, True),
-        (SHAPES[0], torch.enable_grad, True),
+        (SHAPES[0], torch.enable_grad, False),
         (SHAPES[0], lambda: torch.backends.mkldnn.flags(enabled=False), False),
         (SHAPES[2], torch.no_grad, False),
     ],
     ids=['no_grad', 'inference_mode', 'training', 'switched off', 'too small'],
 )
 @pytest.mark.filterwarnings('ignore:TF32 acceleration:UserWarning')
-def test_who_serves(shape, context, served):
+def test_who_serves(shape, context, served, monkeypatch):
+    monkeypatch.setenv(matrix_library.VARIABLE, matrix_library.ONEDNN)
+    matrix_library._uses_onednn.cache_clear()
     layer = Linear(shape[2], shape[3])
     with context(), torch.set_grad_enabled(context is torch.enable_grad), Operators() as ran:
         layer(torch.randn(shape[:3]))
@@ -163,3 +173,48 @@ def test_adoption_keeps_parameters_and_names():
     assert all(parameter is parameters[name] for name, parameter in net.named_parameters())
     assert list(net.state_dict()) == list(before.state_dict())
     torch.testing.assert_close(copy.deepcopy(net)(x), before(x))
+
+
+@needs_onednn
+@pytest.mark.parametrize('gelu', [False, True])
+def test_the_faster_library_is_timed_once(gelu, monkeypatch):
+    """oneDNN serves where it leads clearly, and the answer stays what it was."""
+    monkeypatch.setenv(matrix_library.VARIABLE, 'auto')
+    leads = dict.fromkeys((False, True), 1.0)
+    asked = []
+    monkeypatch.setattr(matrix_library, 'onednn_lead', lambda case: asked.append(case) or leads[case.many])
+    leads[True] = 1.2
+    matrix_library._uses_onednn.cache_clear()
+    few, many = matrix_library.FEW_ROWS, matrix_library.MANY_ROWS
+    assert [matrix_library.uses_onednn(rows, gelu) for rows in (few, many, few, many)] == [False, True, False, True]
+    assert [(case.many, case.gelu) for case in asked] == [(False, gelu), (True, gelu)]
+
+
+@needs_onednn
+def test_the_lead_is_a_ratio_of_times(monkeypatch):
+    assert 0.1 < matrix_library.onednn_lead(matrix_library.Case(many=False, gelu=True)) < 10
+    monkeypatch.setenv(matrix_library.VARIABLE, 'auto')
+    said = matrix_library.describe()
+    assert said.startswith(torch.backends.cpu.get_cpu_capability())
+    assert '139 rows with GELU' in said
+
+
+@pytest.mark.parametrize('choice', ['torch', 'onednn'])
+def test_the_library_can_be_set_by_hand(choice, monkeypatch):
+    if choice == 'onednn' and not matrix_library.onednn_is_possible():
+        pytest.skip('oneDNN serves x86 CPUs')
+    monkeypatch.setenv(matrix_library.VARIABLE, choice)
+    matrix_library._uses_onednn.cache_clear()
+    assert matrix_library.uses_onednn(200, gelu=True) == (choice == 'onednn')
+    assert f'by {choice}' in matrix_library.describe()
+
+
+def test_an_unknown_library_is_refused(monkeypatch):
+    monkeypatch.setenv(matrix_library.VARIABLE, 'blas')
+    matrix_library._uses_onednn.cache_clear()
+    with pytest.raises(ValueError, match="MSVIT_MATRIX_LIBRARY must be one of auto, torch, onednn, got 'blas'"):
+        matrix_library.uses_onednn(200, gelu=False)
+    monkeypatch.setenv(matrix_library.VARIABLE, 'onednn')
+    monkeypatch.setattr(matrix_library, 'onednn_is_possible', lambda: False)
+    with pytest.raises(ValueError, match='torch has no oneDNN for this CPU'):
+        matrix_library.uses_onednn(200, gelu=False)

@@ -1,6 +1,5 @@
 """Linear layers that run by the faster of the two matrix libraries that torch brings for CPUs."""
 
-import platform
 from typing import Any
 
 import torch
@@ -10,18 +9,17 @@ from torch import Tensor, nn
 from torch.overrides import has_torch_function
 from torch.utils.flop_counter import mm_flop, register_flop_formula
 
+from .matrix_library import multiply, onednn_is_possible, onednn_linear, uses_onednn
+
 # A call of oneDNN costs some 15 microseconds more: below this many multiply-accumulates it wins nothing.
 _WORTHWHILE_MACS = 2**24
-_ON_X86 = platform.machine().lower() in ('x86_64', 'amd64')
-_onednn_linear: Any = getattr(torch.ops.mkldnn, '_linear_pointwise', None) if torch.backends.mkldnn.is_available() else None
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.linear``; on an x86 CPU in float32 by oneDNN, equal to rounding.
+    """``F.linear``; at inference in float32, on a CPU where that is faster, by oneDNN (`matrix_library`), equal to rounding.
 
-    torch hands float32 products to MKL, which takes 10 to 25 % longer than oneDNN for the few hundred rows of a token
-    sequence. Under autocast, in `torch.compile` and in exporters this is ``F.linear`` itself, as it is within
-    ``torch.backends.mkldnn.flags(enabled=False)``.
+    In training, where a run must repeat to the bit in another process, under autocast, in `torch.compile` and in exporters
+    this is ``F.linear`` itself, as it is within ``torch.backends.mkldnn.flags(enabled=False)``.
 
     Args:
         x: (..., in).
@@ -31,17 +29,13 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Returns:
         (..., out).
     """
-    if not _onednn_serves(x, weight, bias):
-        return F.linear(x, weight, bias)
-    if _trains(x, weight, bias):
-        return _OnednnLinear.apply(x, weight, bias)
-    return _onednn_linear(x, weight, bias, 'none', [], '')
+    return multiply(x, weight, bias) if _onednn_serves(x, weight, bias) else F.linear(x, weight, bias)
 
 
 def linear_gelu(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``F.gelu(linear(x, weight, bias))``, at inference by oneDNN in one pass over the memory."""
-    if _onednn_serves(x, weight, bias) and not _trains(x, weight, bias):
-        return _onednn_linear(x, weight, bias, 'gelu', [], 'none')
+    """``F.gelu(linear(x, weight, bias))``; where oneDNN serves, in one pass over the memory."""
+    if _onednn_serves(x, weight, bias, gelu=True):
+        return multiply(x, weight, bias, gelu=True)
     return F.gelu(linear(x, weight, bias))
 
 
@@ -56,31 +50,6 @@ def embed_patches(patches: Tensor, projection: nn.Conv2d) -> Tensor:
         (..., embed_dim).
     """
     return linear(patches, projection.weight.flatten(1), projection.bias)
-
-
-class _OnednnLinear(torch.autograd.Function):
-    """oneDNN for the output and the input's gradient; the weight's, a product over all rows, MKL does as fast."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        return _onednn_linear(x, weight, bias, 'none', [], '')
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[:2])
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
-        rows = grad.flatten(0, -2)
-        return (
-            linear(grad, weight.t()) if needs_x else None,
-            rows.t() @ x.flatten(0, -2) if needs_weight else None,
-            rows.sum(dim=0) if needs_bias else None,
-        )
 
 
 class Linear(nn.Linear):
@@ -133,11 +102,10 @@ def _is_gelu_mlp(layer: nn.Module) -> bool:
     )
 
 
-def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None, gelu: bool = False) -> bool:
     tensors = (x, weight) if bias is None else (x, weight, bias)
     return (
-        _onednn_linear is not None
-        and _ON_X86
+        onednn_is_possible()
         and all(tensor.is_cpu and tensor.dtype == torch.float32 for tensor in tensors)
         and not torch.compiler.is_compiling()  # before sizes are compared: in an exporter they may be symbols
         and not torch.jit.is_tracing()
@@ -145,14 +113,12 @@ def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
         and torch.backends.mkldnn.enabled
         and not torch.is_autocast_enabled('cpu')
         and not has_torch_function(tensors)
+        and not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors))
+        and uses_onednn(x.shape[:-1].numel(), gelu)
     )
 
 
-def _trains(*tensors: Tensor | None) -> bool:
-    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
-
-
-if _onednn_linear is not None:
+if onednn_linear is not None:
 
     @register_flop_formula(torch.ops.mkldnn._linear_pointwise)
     def _count_flops(x_shape: Any, weight_shape: Any, *args: Any, out_shape: Any = None, **kwargs: Any) -> int:
