@@ -11,7 +11,7 @@ from torch.utils.flop_counter import mm_flop, register_flop_formula
 
 from .matrix_library import multiply, onednn_is_possible, onednn_linear, uses_onednn
 
-# A call of oneDNN costs some 15 microseconds more: below this many multiply-accumulates it wins nothing.
+# A call of oneDNN costs some 15 microseconds more: below this many multiply-accumulates it gains nothing.
 _WORTHWHILE_MACS = 2**24
 
 
@@ -103,13 +103,13 @@ def _is_gelu_mlp(layer: nn.Module) -> bool:
 
 
 def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None, gelu: bool = False) -> bool:
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # before sizes are compared: there they may be symbols
+        return False
+    if x.numel() * len(weight) < _WORTHWHILE_MACS or not onednn_is_possible():
+        return False
     tensors = (x, weight) if bias is None else (x, weight, bias)
     return (
-        onednn_is_possible()
-        and all(tensor.is_cpu and tensor.dtype == torch.float32 for tensor in tensors)
-        and not torch.compiler.is_compiling()  # before sizes are compared: in an exporter they may be symbols
-        and not torch.jit.is_tracing()
-        and x.numel() * len(weight) >= _WORTHWHILE_MACS
+        all(tensor.is_cpu and tensor.dtype == torch.float32 for tensor in tensors)
         and torch.backends.mkldnn.enabled
         and not torch.is_autocast_enabled('cpu')
         and not has_torch_function(tensors)
