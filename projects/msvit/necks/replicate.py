@@ -24,4 +24,8 @@ class ReplicateTokens(nn.Module):
                 raise TypeError(
                     f"ReplicateTokens takes MixedTokens, got {type(tokens).__name__}: set the backbone's out_type='tokens'"
                 )
-        return tuple(tokens.to_map() for tokens in inputs)
+        return tuple(self.to_map(tokens) for tokens in inputs)
+
+    def to_map(self, tokens: MixedTokens) -> Tensor:
+        """The tokens of one block -> a map (B, C, Hf, Wf)."""
+        return tokens.to_map()

@@ -1,8 +1,7 @@
 """From mixed-scale tokens to feature maps in which a coarse token says something of its own to each of its cells."""
 
-from collections.abc import Sequence
-
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..checks import check_count
@@ -31,26 +30,20 @@ class UnfoldTokens(ReplicateTokens):
         self.ratio = ratio
         self.weight = nn.Parameter(torch.zeros(ratio, ratio, in_channels, in_channels))
 
-    def forward(self, inputs: Sequence[MixedTokens]) -> tuple[Tensor, ...]:
-        """Mixed-scale tokens of one or more blocks -> a tuple of maps (B, C, Hf, Wf).
+    def to_map(self, tokens: MixedTokens) -> Tensor:
+        """As `ReplicateTokens`.
 
         Raises:
-            TypeError: an input is no `MixedTokens`.
             ValueError: the tokens have another ratio of scales.
         """
-        maps = super().forward(inputs)
-        return tuple(map_ + self._own(map_, tokens) for map_, tokens in zip(maps, inputs, strict=True))
-
-    def _own(self, map_: Tensor, tokens: MixedTokens) -> Tensor:
         grid, ratio = tokens.index.grid, self.ratio
         if grid.ratio != ratio:
             raise ValueError(f'UnfoldTokens has ratio={ratio}, the tokens {grid.ratio}: set ratio={grid.ratio}')
-        (rows, columns), (height, width) = grid.region_shape, grid.fine_shape
-        padded = nn.functional.pad(map_, (0, columns * ratio - width, 0, rows * ratio - height))
-        cells = padded.unflatten(3, (columns, ratio)).unflatten(2, (rows, ratio))
-        own = torch.einsum('bcirjs,rscd->bdirjs', cells, self.weight.to(cells.dtype))
-        own = own * ~tokens.fine_mask[:, None, :, None, :, None]
-        own = own.flatten(4, 5).flatten(2, 3)
+        cells = tokens.index.cell_tokens(tokens.tokens()).unflatten(1, grid.fine_shape)
+        # all cells of a coarse region are alike, so one of them speaks for the token; nothing comes of the zeros of the others
+        coarse = cells[:, ::ratio, ::ratio] * ~tokens.fine_mask.unsqueeze(-1)
+        own = F.linear(coarse, self.weight.transpose(2, 3).flatten(0, 2).to(cells.dtype))
+        own = own.unflatten(-1, (ratio, ratio, -1)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
         # copies, of which an exporter need not ask how symbolic sizes and strides compare
-        own = own.index_select(2, torch.arange(height, device=own.device))
-        return own.index_select(3, torch.arange(width, device=own.device))
+        rows, columns = (torch.arange(side, device=own.device) for side in grid.fine_shape)
+        return (cells + own.index_select(1, rows).index_select(2, columns)).permute(0, 3, 1, 2).contiguous()
