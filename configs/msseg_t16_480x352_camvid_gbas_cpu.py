@@ -2,6 +2,8 @@
 
 python tools/train.py configs/seg_t16_480x352_camvid_cpu.py
 python tools/train.py configs/msseg_t16_480x352_camvid_gbas_cpu.py
+
+Reached 62.3 mIoU (62.3 to 62.5, 3 seeds) at 432 tokens and 3.31 GMACs, see docs/accuracy.md.
 """
 
 _base_ = ['./seg_t16_480x352_camvid_cpu.py', './_base_/gates/gbas.py']
