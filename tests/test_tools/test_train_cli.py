@@ -64,7 +64,7 @@ def test_training_by_epochs_resumes_exactly_too(tmp_path, run_tool, read_losses)
     for loader in ('train', 'val', 'test'):
         options += [f'{loader}_dataloader.dataset.data_root={tmp_path / "data"}', f'{loader}_dataloader.num_workers=0']
         options += [f'{loader}_dataloader.persistent_workers=False']
-    config = Path(__file__).parents[2] / 'configs' / 'msvit_mini4_32x32_cifar10.py'
+    config = Path(__file__).parents[2] / 'configs' / 'small' / 'msvit_mini4_32x32_cifar10.py'
 
     run_tool('train.py', config, '--work-dir', tmp_path / 'whole', options=(*options, 'train_cfg.max_epochs=2'))
     run_tool('train.py', config, '--work-dir', tmp_path / 'parts', options=(*options, 'train_cfg.max_epochs=1'))
