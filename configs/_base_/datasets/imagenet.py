@@ -5,7 +5,7 @@ Expects data/imagenet/{train,val}/<class>/*.JPEG. Batch 512 in total on one proc
 """
 
 data_root = 'data/imagenet'
-img_size = {{'$MSVIT_IMG_SIZE:224'}}  # mmengine reads the variable, for all that follows from it
+img_size = int('{{$MSVIT_IMG_SIZE:224}}')  # mmengine puts the variable in; all else follows from it
 
 train_pipeline = [
     dict(type='msvit.SeedSample'),
