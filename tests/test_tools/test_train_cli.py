@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from PIL import Image
 
+from msvit.engine.launch import read_config
 from msvit.registry import HOOKS
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there')
@@ -149,10 +150,17 @@ def test_what_does_not_fit_ends_in_one_message(toy_config, run_tool, option, mes
         run_tool('train.py', toy_config, options=(option,))
 
 
-def test_a_missing_checkpoint_names_the_training_that_makes_it(toy_config, run_tool):
-    Path('configs').mkdir()
-    Path('configs/first.py').write_text('')
-    message = r'error: There is no checkpoint work_dirs/first/iter_9\.pth\. .* tools/train\.py configs/first\.py'
+@pytest.mark.parametrize('folder', ['', 'configs/', 'configs/small/'])
+def test_the_projects_configs_are_found_from_anywhere(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    assert read_config(f'{folder}vit_mini4_32x32_cifar10.py').default_scope == 'mmpretrain'
+
+
+@pytest.mark.parametrize('folder', ['configs', 'configs/small'])
+def test_a_missing_checkpoint_names_the_training_that_makes_it(toy_config, run_tool, folder):
+    Path(folder).mkdir(parents=True)
+    Path(folder, 'first.py').write_text('')
+    message = rf'error: There is no checkpoint work_dirs/first/iter_9\.pth\. .* tools/train\.py {folder}/first\.py'
     with pytest.raises(SystemExit, match=message):
         run_tool('train.py', toy_config, options=('load_from=work_dirs/first/iter_9.pth',))
 
