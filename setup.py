@@ -25,7 +25,7 @@ ANALYSIS = [
     'tqdm',
     'shtab',  # shell completion
 ]
-CONFIG_FOLDERS = ['configs', *(path.relative_to(HERE).as_posix() for path in sorted((HERE / 'configs').glob('_base_/**/')))]
+CONFIG_FOLDERS = sorted({path.parent.relative_to(HERE).as_posix() for path in (HERE / 'configs').rglob('*.py')})
 DOCS = ['mkdocs-material', 'mkdocstrings-python']
 
 setup(

@@ -5,11 +5,6 @@ python tools/train.py configs/evit_s16_224x224_in1k.py
 Not measured yet. EViT's paper reports 79.5 top-1 at 3.0 GMACs.
 """
 
-_base_ = [
-    './_base_/models/deit_s16.py',
-    './_base_/datasets/imagenet_224_bicubic.py',
-    './_base_/schedules/deit_20e.py',
-    './_base_/classification_runtime.py',
-]
+_base_ = './deit_s16_224x224_in1k.py'
 
 model = dict(backbone=dict(type='msvit.MSEViT', keep_rate=0.7, prune_at=(3, 6, 9)))

@@ -1,4 +1,4 @@
-"""Dense twin: Segmenter on ViT-S/14, CamVid at 448x336.
+"""Dense twin: Segmenter on DINOv2's ViT-S/14, CamVid at 448x336.
 
 python tools/train.py configs/seg_s14_448x336_camvid.py
 
@@ -6,9 +6,17 @@ Not measured yet: it needs a GPU. See seg_s14_448x336_camvid_cpu.py for the smal
 """
 
 _base_ = [
-    './_base_/models/segmenter_s14.py',
+    './_base_/models/segmenter_s16.py',
     './_base_/datasets/camvid_448x336.py',
     './_base_/default_runtime.py',
     './_base_/schedules/camvid_4k.py',
 ]
+
+data_preprocessor = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], size=_base_.crop_size)
+model = dict(
+    data_preprocessor=data_preprocessor,
+    backbone=dict(arch='vit_small_patch14_dinov2.lvd142m', img_size=518, coarse_patch_size=28, drop_path_rate=0.0),
+    decode_head=dict(num_classes=11, drop_path_rate=0.0),
+    test_cfg=dict(_delete_=True, mode='whole'),
+)
 default_hooks = dict(checkpoint=dict(interval=500))

@@ -9,5 +9,5 @@ _base_ = [
     './_base_/models/fcos_vit_s16.py',
     './_base_/datasets/coco_boxes.py',
     './_base_/schedules/coco_1x.py',
-    './_base_/detection_epoch_runtime.py',
+    './_base_/detection_runtime.py',
 ]

@@ -9,7 +9,7 @@ _base_ = [
     './_base_/models/segmentor_vit_s16.py',
     './_base_/heads/setr.py',
     './_base_/datasets/ade20k_512x512.py',
-    './_base_/schedules/setr_160k.py',
+    './_base_/schedules/segmenter_160k.py',
     './_base_/default_runtime.py',
 ]
 
@@ -19,3 +19,4 @@ model = dict(
     auxiliary_head=[dict(_base_.auxiliary_head, in_channels=384, in_index=i) for i in range(3)],
 )
 train_dataloader = dict(batch_size=16)
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'head': dict(lr_mult=10.0)}))  # as in mmseg's own setr configs

@@ -7,19 +7,21 @@ class>_<name>.jpg, see `msvit.ImageNetSamplesDataset`.
 """
 
 _base_ = [
-    './_base_/models/vit_ti16.py',
-    './_base_/datasets/imagenet_224_bicubic.py',
+    './_base_/models/vit_s16.py',
+    './_base_/datasets/imagenet_bicubic.py',
     './_base_/schedules/finetune_30e.py',
     './_base_/classification_runtime.py',
 ]
 
 model = dict(
-    backbone=dict(arch='vit_tiny_patch16_224.augreg_in21k_ft_in1k', train_layout='packed'),
-    head=dict(type='msvit.PretrainedClsHead', arch='vit_tiny_patch16_224.augreg_in21k_ft_in1k', pretrained=True),
+    backbone=dict(arch='vit_tiny_patch16_224.augreg_in21k_ft_in1k', img_size=_base_.img_size, train_layout='packed'),
+    head=dict(
+        type='msvit.PretrainedClsHead', arch='vit_tiny_patch16_224.augreg_in21k_ft_in1k', pretrained=True, in_channels=192
+    ),
 )
 samples = dict(_delete_=True, type='msvit.ImageNetSamplesDataset', data_root='data/imagenet_1k_samples', with_label=True)
 test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = 248  # ResizeEdge: a crop of 0.9, as these weights were made
+test_pipeline[1].scale = int(_base_.img_size / 0.9)  # ResizeEdge: a crop of 0.9, as these weights were made
 train_pipeline = _base_.train_pipeline
 train_pipeline[2].crop_ratio_range = (0.35, 1.0)  # RandomResizedCrop
 

@@ -38,7 +38,7 @@ def test_it_holds_all_configs_and_weights(wheel):
 
 def test_its_command_runs_on_its_configs(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / 'installed')
-    arguments = ['macs', 'configs/msvit_mini4_32x32_cifar10.py', '--tokens', '40', '--out', 'macs.json']
+    arguments = ['macs', 'configs/small/msvit_mini4_32x32_cifar10.py', '--tokens', '40', '--out', 'macs.json']
     command = [sys.executable, '-m', 'msvit', *arguments]
     environ = {**os.environ, 'PYTHONPATH': str(tmp_path / 'installed')}
     done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)

@@ -1,11 +1,9 @@
 """Mask statistics of known masks, and learned priors before and after training."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from shipped_configs import load_config
 
 from msvit.analysis.mask_drawing import draw_masks
 from msvit.analysis.mask_statistics import MaskStatistics, choose_grid, decide, learned_priors
@@ -13,12 +11,11 @@ from msvit.analysis.model import AnalysedModel
 from msvit.analysis.samples import Sample
 from msvit.losses.priors import initial_prior_mean
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 GRID = (4, 4)
 
 
 def model(several: bool = False, **loss) -> AnalysedModel:
-    cfg = Config.fromfile(CONFIGS / 'msvit_mini4_32x32_cifar10.py')
+    cfg = load_config('msvit_mini4_32x32_cifar10')
     if loss:
         cfg.model.backbone.gate_loss = [dict(type='msvit.L0Loss'), loss] if several else loss
     return AnalysedModel(cfg)

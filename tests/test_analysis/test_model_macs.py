@@ -3,11 +3,11 @@
 import copy
 import json
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
+from shipped_configs import CONFIGS, load_config, variants
 
 from msvit.analysis.decisions import mask_of_tokens
 from msvit.analysis.macs import count_macs
@@ -15,15 +15,14 @@ from msvit.analysis.macs.model import COLUMNS, model_macs
 from msvit.analysis.model import AnalysedModel, all_fine, overruled
 from msvit.tokens import position_table
 
-ROOT = Path(__file__).parents[2] / 'configs'
 DETECTORS = find_spec('mmdet') is not None  # make test-det
 
 
 def kinds() -> dict[str, Config]:
     """One config for each model that differs in more than its input size, gate or losses."""
     found = {}
-    for path in sorted(ROOT.glob('*.py')):
-        cfg = Config.fromfile(path)
+    for name in (*CONFIGS, *variants()):
+        cfg = load_config(name)
         if cfg.default_scope == 'mmdet' and not DETECTORS:
             continue
         model = copy.deepcopy(cfg.model.to_dict())
@@ -31,7 +30,7 @@ def kinds() -> dict[str, Config]:
             model['backbone'].pop(key, None)
         for key in ('data_preprocessor', 'teacher', 'test_cfg', 'train_cfg'):
             model.pop(key, None)
-        found.setdefault(json.dumps(model, sort_keys=True, default=str), (path.stem, cfg))
+        found.setdefault(json.dumps(model, sort_keys=True, default=str), (name, cfg))
     return dict(found.values())
 
 

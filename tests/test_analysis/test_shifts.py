@@ -1,12 +1,11 @@
 """Transforms against hand-made moves, scores against one image at a time."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from shipped_configs import load_config
 from torch import Tensor
 
 from msvit.analysis.model import AnalysedModel
@@ -28,7 +27,6 @@ from msvit.analysis.shifts import (
 from msvit.analysis.shifts.drawing import draw_shifts
 from msvit.analysis.shifts.example import choose_examples, show_example
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 MOVES = [UNMOVED, Transform(0.5, 0.1, -0.2), Transform(1.7, 0.25, 0.0)]
 
 
@@ -37,7 +35,7 @@ def build(perturb) -> Callable[..., AnalysedModel]:
     """Makes a config's model of random weights."""
 
     def make(name: str, **gate) -> AnalysedModel:
-        cfg = Config.fromfile(CONFIGS / f'{name}.py')
+        cfg = load_config(name)
         if gate:
             cfg.model.backbone.gate = dict(type='msvit.MLPGate', **gate)
             cfg.model.backbone.gate_loss = None

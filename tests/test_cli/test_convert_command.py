@@ -45,7 +45,7 @@ def dense(trained) -> tuple[str, str]:
 def linear(dense, tmp_path) -> tuple[str, str]:
     """The same under a linear head, which reads a feature map."""
     path = tmp_path / 'linear_tiny.py'
-    path.write_text(Path(dense[0]).read_text().replace('/seg_mini8_', '/vit_mini8_linear_'))
+    path.write_text(Path(dense[0]).read_text().replace('/seg_mini8_', '/small/vit_mini8_linear_'))
     return str(path), str(save_weights(build_model(Config.fromfile(path)), tmp_path / 'linear.safetensors'))
 
 
@@ -60,7 +60,7 @@ def classifier(tmp_path) -> tuple[str, str]:
     path = tmp_path / 'vit_tiny.py'
     loader = dict(num_workers=0, persistent_workers=False, dataset=dict(data_root=str(tmp_path / 'data')))
     path.write_text(
-        f"_base_ = '{CONFIGS}/vit_mini4_32x32_cifar10.py'\nload_from = None\n"
+        f"_base_ = '{CONFIGS}/small/vit_mini4_32x32_cifar10.py'\nload_from = None\n"
         "custom_hooks = [dict(type='EMAHook'), dict(type='msvit.IterationSeedHook')]\n"
         'model = dict(backbone=dict(arch=dict(depth=2)), head=dict(num_classes=2), data_preprocessor=dict(num_classes=2),\n'
         "  train_cfg=dict(augments=[dict(type='Mixup', alpha=0.8)]))\n"

@@ -105,7 +105,7 @@ def test_a_folder_of_every_kind_of_image(trained, folder, tmp_path, capsys):
 
 def test_a_classifier_names_its_classes(folder, tmp_path):
     path = tmp_path / 'tiny.py'
-    base = CONFIGS / 'msvit_mini4_32x32_cifar10.py'
+    base = CONFIGS / 'small' / 'msvit_mini4_32x32_cifar10.py'
     names = [f'kind {number}' for number in range(10)]
     path.write_text(
         f"_base_ = '{base}'\nload_from = None\ntest_dataloader = dict(dataset=dict(metainfo=dict(classes={names!r})))\n"

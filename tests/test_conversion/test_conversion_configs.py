@@ -4,20 +4,14 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from shipped_configs import load_config
 
 from msvit.backbones import MSViT
 from msvit.conversion.configs import mixed_config, training_config, with_test_data, without_labels
 from msvit.parts import class_name
 from msvit.registry import MODELS
 
-CONFIGS = Path(__file__).resolve().parents[2] / 'configs'
 TEACHER = dict(type='msvit.LabelTeacher')
-
-
-def read(name: str, **options) -> Config:
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.merge_from_dict(options)
-    return cfg
 
 
 def mixed(cfg: Config) -> Config:
@@ -35,7 +29,7 @@ def kinds(hooks: list[dict]) -> list[str]:
 
 
 def test_one_map_without_a_neck_is_unfolded():
-    cfg = mixed(read('vit_mini8_linear_128x128_digit_scenes'))
+    cfg = mixed(load_config('vit_mini8_linear_128x128_digit_scenes'))
     assert cfg.model.backbone.gate == dict(type='msvit.ContextGate', frozen=True)
     assert cfg.model.neck == dict(type='msvit.UnfoldTokens', in_channels=128, ratio=2)
     assert cfg.model.backbone.out_type == 'tokens'
@@ -50,7 +44,7 @@ def test_one_map_without_a_neck_is_unfolded():
     ],
 )
 def test_other_hosts_change_in_their_backbone_alone(name):
-    dense = read(name)
+    dense = load_config(name)
     cfg = mixed(dense)
     assert cfg.model.backbone.pop('gate') and cfg.model.backbone.pop('train_layout') == 'packed'
     for model in (cfg.model, dense.model):
@@ -62,11 +56,11 @@ def test_other_hosts_change_in_their_backbone_alone(name):
 
 def test_regions_too_small_for_context_get_the_local_gate():
     small = {'model.backbone.arch.patch_size': 2, 'model.backbone.coarse_patch_size': 4}
-    assert mixed(read('vit_mini4_32x32_cifar10', **small)).model.backbone.gate.type == 'msvit.MLPGate'
+    assert mixed(load_config('vit_mini4_32x32_cifar10', **small)).model.backbone.gate.type == 'msvit.MLPGate'
 
 
 def test_the_config_is_written_whole(tmp_path):
-    cfg = mixed(read('seg_mini8_128x128_digit_scenes'))
+    cfg = mixed(load_config('seg_mini8_128x128_digit_scenes'))
     cfg.dump(tmp_path / 'mixed.py')
     assert Config.fromfile(tmp_path / 'mixed.py').to_dict() == cfg.to_dict()
 
@@ -77,13 +71,13 @@ def test_weights_of_the_dense_training_are_forgotten_a_teachers_are_not():
         'model.backbone.pretrained': 'b.pth',
         'model.teacher': dict(backbone=dict(pretrained='c.pth')),
     }
-    cfg = mixed(read('vit_mini8_linear_128x128_digit_scenes', **first))
+    cfg = mixed(load_config('vit_mini8_linear_128x128_digit_scenes', **first))
     assert 'pretrained' not in cfg.model and cfg.model.backbone.pretrained is None
     assert cfg.model.teacher.backbone.pretrained == 'c.pth'
 
 
 def test_validation_data_stand_in_for_test_data():
-    cfg = read('seg_mini8_128x128_digit_scenes')
+    cfg = load_config('seg_mini8_128x128_digit_scenes')
     for name in ('dataloader', 'evaluator', 'cfg'):
         cfg[f'test_{name}'] = None
     tested = with_test_data(cfg)
@@ -94,7 +88,7 @@ def test_validation_data_stand_in_for_test_data():
 
 
 def test_the_training_is_one_of_its_own_length():
-    cfg = read('vit_mini4_32x32_cifar10')
+    cfg = load_config('vit_mini4_32x32_cifar10')
     cfg.custom_hooks = [dict(type='EMAHook'), dict(type='msvit.GateWarmupHook', epochs=1)]
     cfg.randomness = dict(seed=None)
     cfg.train_dataloader.dataset.pipeline = cfg.train_pipeline[1:]
@@ -106,11 +100,11 @@ def test_the_training_is_one_of_its_own_length():
     assert cfg.train_dataloader.sampler.type == 'msvit.ResumableSampler'
     assert kinds(cfg.train_dataloader.dataset.pipeline)[:2] == ['SeedSample', 'LoadImageFromFile']
     assert cfg.default_hooks.checkpoint.interval == 10 and not cfg.default_hooks.checkpoint.by_epoch
-    assert cfg.optim_wrapper == read('vit_mini4_32x32_cifar10').optim_wrapper
+    assert cfg.optim_wrapper == load_config('vit_mini4_32x32_cifar10').optim_wrapper
 
 
 def test_without_labels_files_take_the_place_of_the_data():
-    cfg = read('vit_mini4_32x32_cifar10', **{'model.train_cfg': dict(augments=dict(type='Mixup'))})
+    cfg = load_config('vit_mini4_32x32_cifar10', **{'model.train_cfg': dict(augments=dict(type='Mixup'))})
     cfg = without_labels(training(cfg), segments=False, image_list=Path('images.txt'), checkpoint='dense.pth')
     dataset = cfg.train_dataloader.dataset
     assert (dataset.type, dataset.ann_file, dataset.label_map) == ('msvit.UnlabelledImages', 'images.txt', False)

@@ -13,7 +13,7 @@ from msvit.analysis.model import AnalysedModel
 from msvit.analysis.training_time.batches import noise_batches
 from msvit.cli import main
 
-CONFIG = Path(__file__).resolve().parents[2] / 'configs/msvit_mini8_fcos_sfp_128x128_digit_boxes.py'
+CONFIG = Path(__file__).resolve().parents[2] / 'configs/small/msvit_mini8_fcos_sfp_128x128_digit_boxes.py'
 
 
 @pytest.mark.parametrize('command', [['macs'], ['latency', '--rounds', '1']])

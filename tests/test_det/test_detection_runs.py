@@ -9,7 +9,7 @@ pytest.importorskip('mmdet.models', reason="needs mmdet and mmcv's operators: ma
 
 # Sides in pixels that no region divides; the preprocessor pads them to 128x96 and 160x128 (multiples of 32).
 SIZES_CONFIG = """
-_base_ = '{root}/configs/msvit_mini8_fcos_sfp_128x128_digit_boxes.py'
+_base_ = '{root}/configs/small/msvit_mini8_fcos_sfp_128x128_digit_boxes.py'
 
 load_from = None
 model = dict(backbone=dict(gate_loss=dict(_delete_=True, type='msvit.BaSLoss', target=0.25, weight=4.0)))
@@ -76,7 +76,7 @@ def train(run_tool, read_log, tmp_path, capsys):
     """A function that trains a config, from a checkpoint or anew, and returns its last checkpoint and what it reached."""
 
     def run(name: str, start: Path | None = None) -> tuple[Path, dict]:
-        config, work_dir = f'configs/{name}_128x128_digit_boxes.py', tmp_path / name
+        config, work_dir = f'configs/small/{name}_128x128_digit_boxes.py', tmp_path / name
         run_tool('train.py', config, '--work-dir', work_dir, options=(f'load_from={start}',))
         figures = read_log(work_dir)[-1]
         with capsys.disabled():

@@ -1,21 +1,19 @@
 """Every config for detectors: it builds, trains and infers, on images of several sizes; twins see test_configs.py."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 pytest.importorskip('mmdet.models', reason="needs mmdet and mmcv's operators: make test-det")
 
+import shipped_configs
 from mmdet.testing import demo_mm_inputs
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
+from shipped_configs import load_config
 
 from msvit.engine.load_model import forget_pretrained
 
-ROOT = Path(__file__).resolve().parents[2] / 'configs'
-CONFIGS = {path.name: cfg for path in sorted(ROOT.glob('*.py')) if (cfg := Config.fromfile(path)).default_scope == 'mmdet'}
+CONFIGS = {name: cfg for name in shipped_configs.CONFIGS if (cfg := load_config(name)).default_scope == 'mmdet'}
 SIZES = [(96, 128), (128, 64)]
 
 
@@ -49,7 +47,7 @@ def test_takes_a_training_step_and_infers(name, shorten):
     taken = {id(parameter) for group in optimiser.optimizer.param_groups for parameter in group['params']}
     assert taken >= {id(parameter) for parameter in model.parameters() if parameter.requires_grad}
     # priors for each region want images of one size, and it is not the test's; those of COCO are of many
-    sizes = SIZES if name.endswith('_coco.py') else [(128, 128)] * 2
+    sizes = SIZES if name.endswith('_coco') else [(128, 128)] * 2
     data = model.data_preprocessor(make_batch(sizes), training=True)
     losses = {**model(**data, mode='loss'), **model.backbone.pop_gate_losses()}
     total, _ = model.parse_losses(losses)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from filelock import FileLock
-from mmengine.config import Config
+from shipped_configs import load_config
 from torch import nn
 
 from msvit.analysis.model import AnalysedModel
@@ -31,8 +31,7 @@ class Exported(NamedTuple):
 
 def tiny_model(perturb: Callable[[nn.Module], nn.Module], name: str, **settings) -> AnalysedModel:
     """A config's model with one block and a gate that makes about half of all regions fine."""
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
-    cfg.merge_from_dict({'model.backbone.arch.depth': 1, **settings})
+    cfg = load_config(name, **{'model.backbone.arch.depth': 1, **settings})
     torch.manual_seed(0)
     model = AnalysedModel(cfg)
     perturb(model.model)

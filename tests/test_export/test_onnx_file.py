@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from exported_models import CONFIGS, Exported, noisy_image
-from mmengine.config import Config
+from exported_models import Exported, noisy_image
+from shipped_configs import load_config
 
 from msvit.analysis.model import AnalysedModel
 from msvit.export import ExportError, compare_with_torch, describe_model, write_onnx
@@ -134,7 +134,7 @@ class _Counts(torch.nn.Module):
     ],
 )
 def test_what_cannot_be_exported_is_named(name, settings, message, tmp_path):
-    cfg = Config.fromfile(CONFIGS / f'{name}.py')
+    cfg = load_config(name)
     if 'model.neck' in settings:
         settings = {**settings, 'model.backbone.out_type': 'tokens'}
     if 'model.backbone.gate' in settings:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mmengine.config import Config
+from shipped_configs import load_config
 from torch import Tensor, nn
 from torch.export import Dim
 
@@ -96,7 +96,7 @@ class _Scores(nn.Module):
 
 @pytest.mark.parametrize('config', CONFIGS)
 def test_whole_models(config, shorten, perturb, assert_relative):
-    analysed = AnalysedModel(Config.fromfile(f'configs/{config}.py'))
+    analysed = AnalysedModel(load_config(config))
     shorten(analysed.backbone)
     model = _Scores(perturb(analysed.model)).eval()
     with torch.no_grad():

@@ -27,7 +27,7 @@ BACKBONES = [
     ),
 ]
 backbones = pytest.mark.parametrize('backbone', BACKBONES, ids=lambda backbone: backbone['type'])
-FILES = ['msvit_mini4_32x32_cifar10.py', 'msswin_mini2_c8_32x32_cifar10.py']
+FILES = ['small/msvit_mini4_32x32_cifar10.py', 'small/swin_mini2_32x32_cifar10.py']
 
 
 def build_classifier(backbone: dict, head: dict) -> torch.nn.Module:

@@ -15,7 +15,7 @@ print(type(init_model(sys.argv[1], device='cpu').backbone), type(get_model(sys.a
 
 
 def test_the_scope_of_a_type_is_enough():
-    names = 'msseg_mini8_128x128_digit_scenes.py', 'msswin_mini2_c8_32x32_cifar10.py'
+    names = 'msseg_mini8_128x128_digit_scenes.py', 'small/swin_mini2_32x32_cifar10.py'
     command = [sys.executable, '-c', CODE, *(str(CONFIGS / name) for name in names)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert 'ms_vit.MSViT' in done.stdout and 'ms_swin.MSSwin' in done.stdout, done.stderr

@@ -10,6 +10,7 @@ import torch
 from mmengine.hooks import Hook
 from PIL import Image
 
+from msvit.engine.launch import read_config
 from msvit.registry import HOOKS
 
 NO_GPU = pytest.mark.skipif(torch.cuda.is_available(), reason='a GPU is there')
@@ -64,7 +65,7 @@ def test_training_by_epochs_resumes_exactly_too(tmp_path, run_tool, read_losses)
     for loader in ('train', 'val', 'test'):
         options += [f'{loader}_dataloader.dataset.data_root={tmp_path / "data"}', f'{loader}_dataloader.num_workers=0']
         options += [f'{loader}_dataloader.persistent_workers=False']
-    config = Path(__file__).parents[2] / 'configs' / 'msvit_mini4_32x32_cifar10.py'
+    config = Path(__file__).parents[2] / 'configs' / 'small' / 'msvit_mini4_32x32_cifar10.py'
 
     run_tool('train.py', config, '--work-dir', tmp_path / 'whole', options=(*options, 'train_cfg.max_epochs=2'))
     run_tool('train.py', config, '--work-dir', tmp_path / 'parts', options=(*options, 'train_cfg.max_epochs=1'))
@@ -149,10 +150,17 @@ def test_what_does_not_fit_ends_in_one_message(toy_config, run_tool, option, mes
         run_tool('train.py', toy_config, options=(option,))
 
 
-def test_a_missing_checkpoint_names_the_training_that_makes_it(toy_config, run_tool):
-    Path('configs').mkdir()
-    Path('configs/first.py').write_text('')
-    message = r'error: There is no checkpoint work_dirs/first/iter_9\.pth\. .* tools/train\.py configs/first\.py'
+@pytest.mark.parametrize('folder', ['', 'configs/', 'configs/small/'])
+def test_the_projects_configs_are_found_from_anywhere(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    assert read_config(f'{folder}vit_mini4_32x32_cifar10.py').default_scope == 'mmpretrain'
+
+
+@pytest.mark.parametrize('folder', ['configs', 'configs/small'])
+def test_a_missing_checkpoint_names_the_training_that_makes_it(toy_config, run_tool, folder):
+    Path(folder).mkdir(parents=True)
+    Path(folder, 'first.py').write_text('')
+    message = rf'error: There is no checkpoint work_dirs/first/iter_9\.pth\. .* tools/train\.py {folder}/first\.py'
     with pytest.raises(SystemExit, match=message):
         run_tool('train.py', toy_config, options=('load_from=work_dirs/first/iter_9.pth',))
 

@@ -24,6 +24,7 @@ from msvit.engine.load_model import build_model
 
 ROOT = Path(__file__).resolve().parents[2]
 METAFILE = ROOT / 'configs' / 'metafile.yml'
+CONFIGS = sorted((*ROOT.glob('configs/*.py'), *ROOT.glob('configs/small/*.py')), key=lambda path: path.stem)
 HEADER = """\
 # Written by tools/misc/update_metafile.py; collections and results by hand, those of docs/accuracy.md and docs/results.md.
 # FLOPs: multiply-accumulates of the backbone for one image as it comes at test, every region fine: the most that it costs.
@@ -113,7 +114,7 @@ def main(argv: list[str] | None = None) -> None:
         before[config.stem]
         if chosen and config.stem in before and config.stem not in chosen
         else describe(config, before.get(config.stem, {}))
-        for config in sorted((ROOT / 'configs').glob('*.py'))
+        for config in CONFIGS
     ]
     content = yaml.safe_dump({'Collections': written['Collections'], 'Models': models}, sort_keys=False, width=120)
     METAFILE.write_text(HEADER + content, encoding='utf-8')

@@ -3,7 +3,7 @@
 Expects data/clothing10/{train,val}/<class>/*.jpg.
 """
 
-_base_ = './imagenet_224_bicubic.py'
+_base_ = './imagenet_bicubic.py'
 
 data_root = 'data/clothing10'
 folder = dict(_delete_=True, type='msvit.ImageFolderDataset', data_root=data_root)

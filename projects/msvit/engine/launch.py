@@ -77,7 +77,8 @@ def read_config(path: str | Path, options: dict | None = None) -> Config:
     """Read a config file.
 
     Args:
-        path: of the file. Those of the project ship with it: ``configs/NAME.py`` and ``NAME.py`` are found from anywhere.
+        path: of the file. Those of the project ship with it: ``configs/NAME.py`` and ``NAME.py`` are found from anywhere,
+            those of configs/small/ too.
         options: settings that replace its own, as ``--cfg-options`` gives them.
 
     Raises:
@@ -99,9 +100,11 @@ def _find_config(path: Path) -> Path:
         return path
     packaged = Path(__file__).resolve().parents[1] / 'configs'
     folder = packaged if packaged.is_dir() else packaged.parents[2] / 'configs'  # of an installed package; of a clone
-    if str(path.parent) in ('.', 'configs') and (folder / path.name).is_file():
-        return folder / path.name
-    raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/.')
+    if path.parent.as_posix() in ('.', 'configs', 'configs/small'):
+        for file in (folder / path.name, folder / 'small' / path.name):
+            if file.is_file():
+                return file
+    raise FileNotFoundError(f'There is no config {path}; those of the project are in configs/ and configs/small/.')
 
 
 def require_checkpoint(path: str) -> str:
@@ -111,8 +114,8 @@ def require_checkpoint(path: str) -> str:
         FileNotFoundError: there is no such file; says which config makes it, if it lies in the default work dir of one.
     """
     if '://' not in path and not Path(path).expanduser().is_file():
-        config = Path('configs', f'{Path(path).parent.name}.py')
-        how = f' It comes from another training: python tools/train.py {config}' if config.is_file() else ''
+        config = next(Path('configs').rglob(f'{Path(path).parent.name}.py'), None)
+        how = f' It comes from another training: python tools/train.py {config}' if config else ''
         raise FileNotFoundError(f'There is no checkpoint {path}.{how}')
     return path
 

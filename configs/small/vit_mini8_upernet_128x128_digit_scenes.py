@@ -1,0 +1,22 @@
+"""UPerNet on the small plain ViT of the demo, fine-tuned on DigitScenes.
+
+python tools/train.py configs/small/vit_mini8_upernet_128x128_digit_scenes.py
+
+Reached 62.7 mIoU at 256 tokens and 411 MMACs (one seed); background everywhere scores 7.8.
+"""
+
+_base_ = [
+    '../_base_/models/segmentor_vit_mini8.py',
+    '../_base_/heads/upernet.py',
+    '../_base_/datasets/digit_scenes_crowded_128x128.py',
+    '../_base_/schedules/digit_scenes_new_head.py',
+    '../_base_/default_runtime.py',
+]
+
+model = dict(
+    neck=dict(type='msvit.SimpleFeaturePyramid', in_channels=128, out_channels=64, scales=(2, 1, 0.5)),
+    decode_head=dict(_base_.decode_head, in_channels=[64] * 3, in_index=[0, 1, 2], channels=64, num_classes=11),
+    auxiliary_head=dict(_base_.auxiliary_head, in_channels=64, in_index=1, channels=64, num_classes=11),
+)
+load_from = 'msvit://seg_mini8_digit_scenes.safetensors'  # the backbone's weights; the head is new
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=100))
