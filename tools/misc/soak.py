@@ -51,6 +51,7 @@ OPTIONS = (
     'train_dataloader.num_workers=0',
     'val_dataloader.num_workers=0',
     'custom_hooks.2.images=1',
+    'custom_hooks.3.iters=2',
 )
 COMPARED = ('state_dict', 'optimizer', 'param_schedulers')
 
