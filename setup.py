@@ -19,7 +19,9 @@ TRAINING = [
 ]
 # What the msvit command draws and prints with.
 ANALYSIS = [
+    'pandas',  # tables of figures, and their means over groups
     'matplotlib',
+    'seaborn',
     'jinja2',  # the HTML report
     'rich',
     'tqdm',

@@ -2,14 +2,16 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
@@ -51,6 +53,24 @@ def about(args: Namespace) -> dict[str, Any]:
 def show(table: Table) -> None:
     """Print a table."""
     _console().print(table)
+
+
+def show_rows(
+    rows: Iterable[Mapping[Hashable, Any]], columns: Mapping[str, str], title: str = '', section: str | None = None
+) -> None:
+    """Print rows of figures as a table.
+
+    Args:
+        rows: values by name.
+        columns: by heading, a format that reads these values, e.g. ``'{tokens:.4g}'``.
+        title: above the table.
+        section: name of a value; a line is drawn where it changes.
+    """
+    table, rows = Table(*columns, title=title), list(rows)
+    for row, following in zip_longest(rows, rows[1:]):
+        cells = (escape(form.format_map(row)) for form in columns.values())
+        table.add_row(*cells, end_section=bool(section and following and following[section] != row[section]))
+    show(table)
 
 
 def say(text: str) -> None:
