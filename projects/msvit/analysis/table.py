@@ -20,6 +20,11 @@ def spread(figures: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([figures.mean().rename('mean'), figures.std(ddof=0).rename('std'), percentiles], axis=1)
 
 
+def spread_of(values: pd.Series) -> dict[str, float]:
+    """Summarise one column, see `spread`."""
+    return spread(values.to_frame()).iloc[0].to_dict()
+
+
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a table as dictionaries for JSON, None where there is no figure."""
     return table.astype(object).where(table.notna(), None).to_dict('records')

@@ -18,7 +18,7 @@ from ...engine.run_gate import find_pixel_format
 from ...scale_map import draw_scale_map, enlarge
 from ..model import AnalysedModel
 from ..samples import Sample
-from ..style import INK, dress, new_figure, save_figure
+from ..style import INK, dress, legend_beside, new_figure, save_figure
 from .transform import UNMOVED, Transform, move_images
 
 KINDS = {1.0: 'learned gate better', -1.0: 'fixed gate better', 0.0: 'equal'}
@@ -132,7 +132,7 @@ def _draw_points(axes: Axes, points: pd.DataFrame, metric: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0.08, 0.12)
-    sns.move_legend(axes, 'center left', bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8.5, labelcolor=INK)
+    legend_beside(axes)
 
 
 def _moved_picture(model: AnalysedModel, sample: Sample, transform: Transform, fill: Tensor | float) -> np.ndarray:
