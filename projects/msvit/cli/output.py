@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
 
+from ..atomic_write import atomic_write
+
 
 def refuse_overwriting(args: Namespace, *more: Path) -> None:
     """Stop before the work where a result of it is there already.
@@ -41,18 +43,14 @@ def write_json(path: Path | None, figures: dict[str, Any]) -> None:
     """Write figures, where a file is named; dataclasses, paths, arrays and tensors become plain values."""
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(figures, indent=2, default=_plain) + '\n', encoding='utf-8')
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(figures, indent=2, default=_plain) + '\n', encoding='utf-8')
 
 
 def about(args: Namespace) -> dict[str, Any]:
     """Tell what a result belongs to: the arguments of its command, by name, and the version of torch."""
     left = ('out', 'picture', 'overwrite', 'default_count')
     return {**{name: value for name, value in vars(args).items() if name not in left}, 'torch': torch.__version__}
-
-
-def show(table: Table) -> None:
-    """Print a table."""
-    _console().print(table)
 
 
 def show_rows(
@@ -70,7 +68,7 @@ def show_rows(
     for row, following in zip_longest(rows, rows[1:]):
         cells = (escape(form.format_map(row)) for form in columns.values())
         table.add_row(*cells, end_section=bool(section and following and following[section] != row[section]))
-    show(table)
+    _console().print(table)
 
 
 def say(text: str) -> None:
