@@ -97,7 +97,8 @@ def fade_coarse(image: np.ndarray, fine_mask: np.ndarray, seen: tuple[int, int],
     """
     fine = _spread(fine_mask, seen, coarse_patch_size, image.shape[:2])
     faded = np.where(fine[..., None], image, image + FADE * (255.0 - image)) / 255
-    return img_as_ubyte(mark_boundaries(faded, fine.astype(int), color=[ink / 255 for ink in INK], mode='outer'))
+    lines = dict(color=[ink / 255 for ink in INK], mode='inner')  # within coarse regions: fine ones keep their pixels
+    return img_as_ubyte(mark_boundaries(faded, (~fine).astype(int), **lines))
 
 
 def heat_map(p_fine: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, shown: tuple[int, int]) -> np.ndarray:
