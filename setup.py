@@ -19,7 +19,10 @@ TRAINING = [
 ]
 # What the msvit command draws and prints with.
 ANALYSIS = [
+    'pandas>=2.1',  # tables of figures, and their means over groups
     'matplotlib',
+    'seaborn>=0.13',
+    'scikit-image',  # outlines of fine regions
     'jinja2',  # the HTML report
     'rich',
     'tqdm',

@@ -3,16 +3,17 @@
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from mmengine.config import Config
 
 from msvit.analysis.latency import interleaved_medians, interleaved_times, short
-from msvit.analysis.latency.images import ImageLatency, time_images
-from msvit.analysis.latency.tokens import TokenLatency, set_precision, spaced_tokens, time_tokens
+from msvit.analysis.latency.images import Pair, time_images, time_pairs
+from msvit.analysis.latency.tokens import set_precision, spaced_tokens, summarise_tokens, time_tokens
 from msvit.analysis.model import AnalysedModel
 from msvit.analysis.samples import Sample
-from msvit.analysis.spread import Spread
+from msvit.analysis.table import spread
 
 VIT = dict(type='msvit.MSViT', arch=dict(embed_dim=16, depth=2, num_heads=2, patch_size=8), img_size=64, out_type='cls_token')
 SWIN = dict(
@@ -63,12 +64,33 @@ def test_medians_of_all_times():
     assert 0.02 <= interleaved_medians(dict(nap=lambda: time.sleep(next(naps))), rounds=5, warm_up=0)['nap'] < 0.2
 
 
-def test_figures_are_per_image():
-    dense, mixed = (TokenLatency(4, 10, dict(model=Spread.of(seconds))) for seconds in ([0.4, 0.8, 0.6], [0.2]))
-    assert dense.ms('model') == pytest.approx(150)
-    assert dense.ms('model', 'max') == pytest.approx(200)
-    assert mixed.faster('model', dense) == pytest.approx(3)
-    assert ImageLatency('', 1, 4, mixed=0.1, dense=0.3).faster == pytest.approx(3)
+def test_spreads_are_of_the_values_themselves():
+    values = [1.0, 2.0, 4.0, 9.0]
+    (row,) = spread(pd.DataFrame(dict(a=values))).to_dict('records')
+    percentiles = np.percentile(values, (0, 5, 25, 50, 75, 95, 100))
+    names = ('min', 'p5', 'p25', 'median', 'p75', 'p95', 'max')
+    assert row == pytest.approx(dict(mean=4, std=np.std(values), **dict(zip(names, percentiles, strict=True))))
+
+
+def test_times_are_summed_up_by_batch_and_tokens():
+    calls = {0: [0.4, 0.8, 0.6], 1: [0.2]}
+    rows = [
+        dict(batch=4, number=number, part='model', tokens=10 - number, seconds=one, ms=250 * one)
+        for number, seconds in calls.items()
+        for one in seconds
+    ]
+    (group,) = summarise_tokens(pd.DataFrame(rows))
+    assert group['dense']['seconds']['model']['median'] == pytest.approx(0.6)
+    assert group['dense']['seconds']['model']['max'] == pytest.approx(0.8)
+    (mixed,) = group['mixed']
+    assert (mixed['batch'], mixed['tokens']) == (4, 9) and mixed['faster']['model'] == pytest.approx(3)
+
+
+def test_pairs_are_timed_image_by_image():
+    naps = dict(dense=lambda: time.sleep(0.02), mixed=lambda: None)
+    (image,) = time_pairs([Pair('one', naps, dict(dense=64, mixed=16))], rounds=1).itertuples()
+    assert (image.name, image.tokens, image.dense_tokens) == ('one', 16, 64)
+    assert image.dense > 0.02 > image.mixed and image.faster == image.dense / image.mixed
 
 
 @pytest.mark.parametrize(('value', 'text'), [(0, '0'), (0.01234, '0.0123'), (99.94, '99.9'), (123.4, '123'), (15300, '15300')])
@@ -80,10 +102,10 @@ def test_blocks_see_the_tokens_that_are_reported(classifier):
     model, seen = classifier(), []
     model.backbone.blocks[0].register_forward_pre_hook(lambda block, args: seen.append(args[0].shape[:2].numel()))
     gate = model.backbone.gate
-    groups = time_tokens(model, [16, 30, 31, 64], batch_sizes=(1, 3), rounds=1)
-    assert [dense.tokens for dense, _ in groups] == [64, 64]
-    assert [[point.tokens for point in mixed] for _, mixed in groups] == [[16, 31, 31, 64]] * 2
-    assert {part: spread.std for part, spread in groups[0][0].seconds.items()} == dict(blocks=0, backbone=0, model=0)
+    groups = summarise_tokens(time_tokens(model, [16, 30, 31, 64], batch_sizes=(1, 3), rounds=1))
+    assert [group['dense']['tokens'] for group in groups] == [64, 64]
+    assert [[point['tokens'] for point in group['mixed']] for group in groups] == [[16, 31, 31, 64]] * 2
+    assert {part: one['std'] for part, one in groups[0]['dense']['seconds'].items()} == dict(blocks=0, backbone=0, model=0)
     lengths = [batch * (1 + tokens) for batch in (1, 3) for tokens in (64, 16, 31, 31, 64)]
     assert seen == 3 * [length for length in lengths for _ in range(3)]  # two rounds of warm-up, three parts
     assert model.backbone.gate is gate
@@ -105,9 +127,8 @@ def test_encode_is_the_second_half(classifier):
 
 
 def test_swin_has_no_blocks_alone(classifier):
-    ((dense, (mixed,)),) = time_tokens(classifier(SWIN), [31], rounds=1)
-    assert list(dense.seconds) == list(mixed.seconds) == ['backbone', 'model']
-    assert (dense.tokens, mixed.tokens) == (64, 31)
+    times = time_tokens(classifier(SWIN), [31], rounds=1)
+    assert list(times.part) == ['backbone', 'model'] * 2 and list(times.tokens) == [64] * 2 + [31] * 2
 
 
 def test_counts_are_evenly_spaced(classifier):
@@ -120,7 +141,7 @@ def test_half_precision(classifier, backbone):
     set_precision(model, torch.bfloat16)
     assert {parameter.dtype for parameter in model.model.parameters()} == {torch.bfloat16}
     assert model.model.data_preprocessor.mean.dtype == torch.float32
-    assert time_tokens(model, [31], rounds=1)[0][1][0].tokens == 31
+    assert time_tokens(model, [31], rounds=1).tokens.iloc[-1] == 31
     assert len(time_images(model, samples(1), rounds=1)) == 1
 
 
@@ -131,9 +152,9 @@ def test_images_as_the_gate_decides(classifier):
     images = time_images(model, samples(3), rounds=2)
     with torch.no_grad():
         masks = [gate(sample.inputs).fine_mask for sample in samples(3)]
-    assert [image.tokens for image in images] == [16 + 3 * int(mask.sum()) for mask in masks]
-    assert len({image.tokens for image in images}) > 1
-    assert {image.dense_tokens for image in images} == {64}
+    assert list(images.tokens) == [16 + 3 * int(mask.sum()) for mask in masks]
+    assert images.tokens.nunique() > 1
+    assert set(images.dense_tokens) == {64}
     assert model.backbone.gate is gate
     dense, mixed = (torch.stack(outputs[start::2]).view(3, 3, 1, 3) for start in (0, 1))  # a round of warm-up, two timed
     assert torch.equal(dense[0], dense[2]) and torch.equal(mixed[0], mixed[2])
@@ -143,7 +164,7 @@ def test_images_as_the_gate_decides(classifier):
 def test_what_is_dense_and_what_is_mixed(classifier):
     model = classifier()
     model.forward = lambda inputs: time.sleep(0.02 if model.backbone.gate is None else 0)
-    (image,) = time_images(model, samples(1), rounds=2)
+    (image,) = time_images(model, samples(1), rounds=2).itertuples()
     assert image.mixed < 0.02 < image.dense
     assert image.faster == image.dense / image.mixed
 

@@ -146,13 +146,15 @@ def test_results_are_those_of_networks_run_by_hand(model):
     torch.nn.init.normal_(whole.backbone.gate.mlp[-1].weight)
     weights, images = HostWeights(whole), torch.cat([sample.inputs for sample in samples])
     comparison = compare_peers(weights, operating_gates(whole.backbone.gate, [0.4, 0.6]), samples, ['random'], 2, 1)
-    assert [(one.method, one.point) for one in comparison.results] == [
+    results, by_number = comparison.results, dict(list(comparison.images.groupby('number')))
+    assert list(zip(results.method, results.point, strict=True)) == [
         ('dense', None),
         *((method, point) for point in (0, 1) for method in ('mixed', 'ToMe', 'EViT', 'random')),
     ]
-    dense, first, *_, last = comparison.results
-    assert dense.distances == [0] * 4 and all(dense.agrees) and dense.cosines == pytest.approx([1] * 4)
-    assert first.tokens != [64] * 4 and sum(first.tokens) > sum(comparison.results[5].tokens)
+    dense, first, second, last = (by_number[number] for number in (0, 1, 5, 8))
+    assert list(dense.distances) == [0] * 4 and dense.agrees.all() and list(dense.cosines) == pytest.approx([1] * 4)
+    assert list(first.tokens) != [64] * 4 and sum(first.tokens) > sum(second.tokens)
+    assert results.tokens[1] == pytest.approx(first.tokens.mean()) and results.right[1] == first.right.mean()
 
     whole.backbone.gate.threshold = 0.4
     with torch.inference_mode():
@@ -162,22 +164,24 @@ def test_results_are_those_of_networks_run_by_hand(model):
             expected = whole.forward(images).argmax(dim=1)
         said = whole.forward(images).argmax(dim=1)
         tokens = whole.backbone.tokenize(images).counts
-    assert first.distances == pytest.approx(((mixed - baseline).norm(dim=1) / baseline.norm(dim=1)).tolist(), rel=1e-3)
-    assert first.agrees == (said == expected).tolist() and first.right == (said == torch.arange(4)).tolist()
-    assert first.tokens == tokens.tolist()
+    assert list(first.distances) == pytest.approx(((mixed - baseline).norm(dim=1) / baseline.norm(dim=1)).tolist(), rel=1e-3)
+    assert list(first.agrees) == (said == expected).tolist() and list(first.right) == (said == torch.arange(4)).tolist()
+    assert list(first.tokens) == tokens.tolist()
     macs = whole.backbone.macs(whole.backbone.grid(images), tokens).total / 1e9
-    assert first.gmacs == pytest.approx(macs.tolist())
-    assert all(one.seconds.keys() == {1, 2} and min(one.seconds.values()) > 0 for one in comparison.results)
-    assert len(set(last.tokens)) == 1  # the same share of every image
+    assert list(first.gmacs) == pytest.approx(macs.tolist())
+    assert all(one.keys() == {1, 2} and min(one.values()) > 0 for one in results.seconds)
+    assert last.tokens.nunique() == 1  # the same share of every image
 
 
 def test_each_image_size_has_its_own_settings(model):
     samples = [*samples_of(2), *samples_of(3, (96, 128), labels=False)]
     whole = model(gate=GATE)
     comparison = compare_peers(HostWeights(whole), operating_gates(whole.backbone.gate, None), samples, rounds=1, batch_size=1)
-    tome = next(result for result in comparison.results if result.method == 'ToMe')
-    assert len(tome.gmacs) == len(tome.distances) == 5 and len(tome.settings) == len(set(tome.gmacs)) == 2
-    assert len(tome.right) == 2 and comparison.timed_shape == (96, 128)
+    (number,) = comparison.results.index[comparison.results.method == 'ToMe']
+    tome = comparison.images[comparison.images.number == number]
+    assert len(tome) == tome.distances.count() == 5
+    assert len(comparison.results.settings[number]) == tome.gmacs.nunique() == 2
+    assert tome.right.count() == 2 and comparison.timed_shape == (96, 128)
 
 
 def test_segmentors_drift_in_the_mean_patch_feature(model):
@@ -185,9 +189,10 @@ def test_segmentors_drift_in_the_mean_patch_feature(model):
     weights = HostWeights(whole)
     assert not weights.compares_class_token and not weights.classifies and weights.pruning() == {}
     gates = operating_gates(whole.backbone.gate, [1.0])
-    dense, mixed, tome = compare_peers(weights, gates, samples_of(labels=False), rounds=1).results
-    assert mixed.tokens == [16] * 4 and min(mixed.distances) > 0 and mixed.agrees == dense.agrees == []
-    assert tome.method == 'ToMe' and dense.distances == [0] * 4
+    comparison = compare_peers(weights, gates, samples_of(labels=False), rounds=1)
+    assert list(comparison.results.method) == ['dense', 'mixed', 'ToMe'] and comparison.images.agrees.isna().all()
+    dense, mixed, _ = (rows for _, rows in comparison.images.groupby('number'))
+    assert list(mixed.tokens) == [16] * 4 and min(mixed.distances) > 0 and list(dense.distances) == [0] * 4
 
 
 @pytest.mark.parametrize('kind', [MLPGate, ContextGate])

@@ -1,7 +1,6 @@
 """Rescaled patches: what resampled weights must keep, and which sizes meet."""
 
 from fractions import Fraction
-from math import isnan
 
 import numpy as np
 import pytest
@@ -182,25 +181,24 @@ def test_places_of_images():
 def test_scores_are_those_of_models_run_by_hand(classifier, backbone):
     model, samples = classifier(**backbone), samples_of((32, 32))
     own = OwnInput.of(model, samples[0].inputs)
-    points = evaluate_rescaled(model, samples, places_of_tokens(own, [8, 16], [2, 4]))
+    scores = evaluate_rescaled(model, samples, places_of_tokens(own, [8, 16], [2, 4]))
     images, labels = torch.cat([sample.inputs for sample in samples]), torch.arange(5)
     untouched = model.forward(images).argmax(dim=1)
-    home = next(point for point in points if point.place.is_own)
-    for score in home.scores.values():
-        assert score.agreement == 100
-        assert score.accuracy == pytest.approx(100 * (untouched == labels).float().mean().item())
-
-    point = next(point for point in points if point.place.img_size == (64, 64))
+    home, there = scores[scores.own], scores[scores.img_size == (64, 64)].set_index('method')
+    assert list(home.method) == list(there.index) == [method.name for method in METHODS]
+    assert (home.agreement == 100).all()
+    assert list(home.accuracy) == [pytest.approx(100 * (untouched == labels).float().mean().item())] * 3
     large = F.interpolate(images, size=(64, 64), mode='bilinear', antialias=True)
     for method in METHODS:
         projection = resample_projection(model.backbone.patch_embed.proj, 16, method.kernel)
         with rescaled(model.backbone, projection, method.positions):
             said = model.forward(large).argmax(dim=1)
             counts = model.backbone.tokenize(large).counts
-        assert point.scores[method.name].accuracy == pytest.approx(100 * (said == labels).float().mean().item())
-        assert point.scores[method.name].agreement == pytest.approx(100 * (said == untouched).float().mean().item())
-    assert point.tokens == pytest.approx(counts.float().mean().item())
-    assert {other.tokens for other in points if other.place.tokens_per_side == 2 and not backbone} <= {4}
+        score = there.loc[method.name]
+        assert score.accuracy == pytest.approx(100 * (said == labels).float().mean().item())
+        assert score.agreement == pytest.approx(100 * (said == untouched).float().mean().item())
+        assert score.tokens == pytest.approx(counts.float().mean().item())
+    assert backbone or set(scores[scores.tokens_per_side == 2].tokens) == {4}
 
 
 def test_images_that_are_read_larger_are_used_as_they_are(classifier):
@@ -209,24 +207,24 @@ def test_images_that_are_read_larger_are_used_as_they_are(classifier):
     places = places_of_tokens(own, [16], [4])
     torch.manual_seed(1)
     large = [Sample(one.name, np.zeros((64, 64, 3), np.uint8), torch.randn(1, 3, 64, 64)) for one in samples[1:]]
-    points = evaluate_rescaled(model, samples, places, METHODS[:1], {Fraction(2): large})
-    point = next(point for point in points if not point.place.is_own)
-    assert point.read and not isnan(point.scores['linear'].accuracy)
+    scores = evaluate_rescaled(model, samples, places, METHODS[:1], {Fraction(2): large})
+    (score,) = scores[~scores.own].itertuples()
+    assert score.read and score.method == 'linear' and 0 <= score.accuracy <= 100
     images, own_images = (torch.cat([one.inputs for one in group]) for group in (large, samples[1:]))
     untouched = model.forward(own_images).argmax(dim=1)
     with rescaled(model.backbone, resample_projection(model.backbone.patch_embed.proj, 16, 'bilinear'), 'bilinear'):
         said = model.forward(images).argmax(dim=1)
-    assert point.scores['linear'].agreement == pytest.approx(100 * (said == untouched).float().mean().item())
+    assert score.agreement == pytest.approx(100 * (said == untouched).float().mean().item())
 
 
 def test_without_labels_there_is_agreement_alone(classifier):
     model = classifier()
     samples = [Sample(one.name, one.image, one.inputs) for one in samples_of((32, 48), 2)]
     own = OwnInput.of(model, samples[0].inputs)
-    points = evaluate_rescaled(model, samples, places_of_tokens(own, [8, 16], [4]))
-    assert all(isnan(score.accuracy) for point in points for score in point.scores.values())
-    (best,) = best_at_equal_tokens(points)
-    assert best.place.is_own
+    scores = evaluate_rescaled(model, samples, places_of_tokens(own, [8, 16], [4]))
+    assert scores.accuracy.isna().all()
+    (best,) = best_at_equal_tokens(scores).itertuples()
+    assert best.own
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from shipped_configs import load_config
@@ -12,20 +13,17 @@ from msvit.analysis.model import AnalysedModel
 from msvit.analysis.samples import Sample
 from msvit.analysis.shifts import (
     UNMOVED,
-    Point,
-    Score,
     Transform,
     black,
     draw_transforms,
-    evaluate_points,
+    evaluate_shifts,
     move_images,
     move_labels,
     require_same_inputs,
     summarise,
     with_fixed_gate,
 )
-from msvit.analysis.shifts.drawing import draw_shifts
-from msvit.analysis.shifts.example import choose_examples, show_example
+from msvit.analysis.shifts.drawing import choose_examples, draw_shifts, show_example
 
 MOVES = [UNMOVED, Transform(0.5, 0.1, -0.2), Transform(1.7, 0.25, 0.0)]
 
@@ -146,23 +144,23 @@ def test_a_classifier_scores_as_one_image_at_a_time(classifier):
     """Images of two sizes, so that batches of one size must be found."""
     samples = [sample(32, 32 + 8 * (i % 2), label=i % 10, seed=i) for i in range(70)]
     fixed, _ = with_fixed_gate(classifier, 'radial', samples)
-    points = evaluate_points(classifier, fixed, samples, MOVES)
-    assert [point.transform for point in points] == MOVES
-    for point in points:
-        for model, score in ((classifier, point.learned), (fixed, point.fixed)):
+    points = evaluate_shifts(classifier, fixed, samples, MOVES)
+    assert [Transform(*place) for place in points[['zoom', 'x', 'y']].to_numpy()] == MOVES
+    for transform, point in zip(MOVES, points.to_dict('records'), strict=True):
+        for gate, model in (('learned', classifier), ('fixed', fixed)):
             net, right, macs, tokens = model.backbone, [], [], []
             for one in samples:
-                moved = move_images(one.inputs, point.transform)
+                moved = move_images(one.inputs, transform)
                 with torch.inference_mode():
                     right.append(int(model.forward(moved).argmax()) == one.label)
                     mixed = net.tokenize(moved)
                 macs.append(float(net.macs(net.grid(moved), mixed.counts).total))
                 tokens.append(float(mixed.counts))
-            assert score.accuracy == pytest.approx(100 * np.mean(right))
-            assert score.gmacs == pytest.approx(np.mean(macs) / 1e9)
-            assert score.tokens == pytest.approx(np.mean(tokens))
-    assert len({point.learned.tokens for point in points}) == 3  # the learned gate looks at what it gets
-    assert len({point.fixed.tokens for point in points}) == 1
+            assert point[f'{gate}_accuracy'] == pytest.approx(100 * np.mean(right))
+            assert point[f'{gate}_gmacs'] == pytest.approx(np.mean(macs) / 1e9)
+            assert point[f'{gate}_tokens'] == pytest.approx(np.mean(tokens))
+    assert points.learned_tokens.nunique() == 3  # the learned gate looks at what it gets
+    assert points.fixed_tokens.nunique() == 1
 
 
 def test_a_segmentor_scores_by_miou_over_what_is_seen(segmentor):
@@ -170,7 +168,7 @@ def test_a_segmentor_scores_by_miou_over_what_is_seen(segmentor):
     # a padded input: its picture and label are smaller
     samples = [sample(128, 128, rng.integers(0, 11, (120, 128), dtype=np.uint8), seed=i) for i in range(2)]
     transform = Transform(0.7, 0.2, 0.1)
-    (point,) = evaluate_points(segmentor, segmentor, samples, [transform])
+    (point,) = evaluate_shifts(segmentor, segmentor, samples, [transform]).to_dict('records')
     said, known = [], []
     for one in samples:
         label = torch.full((1, 128, 128), 255, dtype=torch.uint8)
@@ -181,8 +179,8 @@ def test_a_segmentor_scores_by_miou_over_what_is_seen(segmentor):
     said = said[known != 255]
     known = known[known != 255]
     overlaps = [((said == c) & (known == c)).sum() / ((said == c) | (known == c)).sum() for c in range(11)]
-    assert point.learned.accuracy == pytest.approx(100 * np.mean(overlaps))
-    assert point.gain == 0 and point.cost == 1
+    assert point['learned_accuracy'] == pytest.approx(100 * np.mean(overlaps))
+    assert point['gain'] == 0 and point['macs_ratio'] == 1
 
 
 @pytest.mark.parametrize('kind', ['radial', 'uniform', 'random'])
@@ -203,40 +201,43 @@ def test_what_cannot_be_compared_is_refused(build, classifier, segmentor):
     with pytest.raises(ValueError, match='no gate'):
         with_fixed_gate(build('vit_mini4_32x32_cifar10'), 'radial', [])
     with pytest.raises(ValueError, match='no image'):
-        evaluate_points(classifier, classifier, [], MOVES)
+        evaluate_shifts(classifier, classifier, [], MOVES)
     with pytest.raises(ValueError, match='has no label'):
-        evaluate_points(classifier, classifier, [sample(32, 32, None)], MOVES)
+        evaluate_shifts(classifier, classifier, [sample(32, 32, None)], MOVES)
     with pytest.raises(ValueError, match='same classes.*a classifier of 10.*a segmentor of 11'):
         require_same_inputs(classifier, segmentor)
     require_same_inputs(classifier, classifier)
 
 
-def point(transform: Transform, learned: float, fixed: float, gmacs: float) -> Point:
-    return Point(transform, Score(learned, gmacs, 10), Score(fixed, 2.0, 10))
+def points_of(*rows: tuple[Transform, float, float, float]) -> pd.DataFrame:
+    """Of transform, both accuracies in %, and GMACs of the learned gate; the fixed one takes 2."""
+    return pd.DataFrame(
+        dict(
+            **dict(zoom=one.zoom, x=one.x, y=one.y, distance=one.distance),
+            **dict(learned_accuracy=learned, fixed_accuracy=fixed, learned_gmacs=gmacs, fixed_gmacs=2.0),
+            **dict(gain=learned - fixed, macs_ratio=gmacs / 2),
+        )
+        for one, learned, fixed, gmacs in rows
+    )
 
 
-POINTS = [
-    point(UNMOVED, 60, 50, 2.0),
-    point(Transform(0.5, 0.1), 40, 41, 1.0),
-    point(Transform(2.0, 0.0, 0.2), 30, 20, 4.0),
-    point(Transform(0.7, 0.3, 0.4), 20, 10, 3.0),
-]
+SHOWN = [UNMOVED, Transform(0.5, 0.1), Transform(2.0, 0.0, 0.2), Transform(0.7, 0.3, 0.4)]
+POINTS = points_of((SHOWN[0], 60, 50, 2.0), (SHOWN[1], 40, 41, 1.0), (SHOWN[2], 30, 20, 4.0), (SHOWN[3], 20, 10, 3.0))
 
 
 def test_the_summary_groups_points():
-    unmoved, moved, weak, strong, shrunk, enlarged = summarise(POINTS)
+    unmoved, moved, weak, strong, shrunk, enlarged = summarise(POINTS).itertuples(index=False)
     assert (unmoved.points, unmoved.learned, unmoved.better) == (1, 60, 1)
     assert (moved.points, moved.learned, moved.better) == (3, 30, pytest.approx(2 / 3))
     assert weak.points == 2 and weak.name == 'weak shift, <= 0.20'
     assert (strong.points, strong.fixed, strong.learned_gmacs) == (1, 10, 3.0)
     assert (shrunk.points, shrunk.learned_gmacs, shrunk.fixed_gmacs) == (2, 2.0, 2.0)
     assert enlarged.points == 1
-    assert [group.name for group in summarise(POINTS[:1])] == ['unmoved']
+    assert list(summarise(POINTS[:1]).name) == ['unmoved']
 
 
 def test_examples_are_the_telling_ones():
-    transforms = [one.transform for one in POINTS]
-    assert choose_examples(transforms) == [UNMOVED, Transform(0.5, 0.1), Transform(0.7, 0.3, 0.4), Transform(2.0, 0.0, 0.2)]
+    assert choose_examples(SHOWN) == [UNMOVED, Transform(0.5, 0.1), Transform(0.7, 0.3, 0.4), Transform(2.0, 0.0, 0.2)]
     assert choose_examples([UNMOVED]) == [UNMOVED]
 
 
@@ -251,8 +252,8 @@ def test_an_example_shows_what_the_network_sees(classifier):
     assert (show_example(classifier, classifier, one, Transform(0.4, 0.3, 0.3), black(classifier)).image[0, 0] == 0).all()
 
 
-@pytest.mark.parametrize('points', [POINTS[:1], POINTS], ids=['one point', 'four points'])
-def test_the_figure_is_drawn(classifier, points, tmp_path, assert_drawn):
-    examples = [show_example(classifier, classifier, sample(32, 32, 0), one.transform) for one in points]
-    draw_shifts(points, examples, 'top-1', tmp_path / 'shifts.png', 'title')
+@pytest.mark.parametrize('number', [1, 4], ids=['one point', 'four points'])
+def test_the_figure_is_drawn(classifier, number, tmp_path, assert_drawn):
+    examples = [show_example(classifier, classifier, sample(32, 32, 0), one) for one in SHOWN[:number]]
+    draw_shifts(POINTS[:number], examples, 'top-1', tmp_path / 'shifts.png', 'title')
     assert_drawn(tmp_path / 'shifts.png')

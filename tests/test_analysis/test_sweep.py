@@ -1,19 +1,19 @@
 """Sweeps: the grid and its folders, what counts as finished, figures over seeds, several trainings at once, the picture."""
 
 import json
-import subprocess
-import sys
+import os
+import signal
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from msvit.analysis.sweep import MetricError, Point, Summary, draw, make_points, require_unchanged, summarise, train_points
-from msvit.analysis.sweep.lock import BusyError, lock
+from msvit.analysis.sweep import MetricError, Point, draw, make_points, require_unchanged, summarise, train_points
 from msvit.analysis.sweep.points import fingerprint
 from msvit.analysis.sweep.results import final_validation, read_records, write_result
 from msvit.analysis.sweep.training import child_environment
@@ -203,21 +203,23 @@ def test_figures_over_seeds(tmp_path):
     metrics = {'tokens/count_mean': 10.0, 'tokens/gmacs_mean': 2.0, 'tokens/inputs_per_image': 3.0}
     write_result(points[0], {'mIoU': 30.0, **metrics})
     finish(points[1], **{'mIoU': 34.0, 'tokens/inputs_per_image': 5.0})
-    (first, second), metric = summarise(points)
+    summaries, metric = summarise(points)
+    first, second = summaries.itertuples()
     assert metric == 'mIoU'
     assert first.values == dict(target=0.1) and (first.done, first.planned) == (2, 3)
     assert first.metric == pytest.approx(32) and first.metric_std == pytest.approx(8**0.5)
     assert first.gmacs == pytest.approx(8)  # 2 GMACs for each window, 3 and 5 windows in an image
     assert first.tokens == 10
     assert first.train_seconds_per_iter == pytest.approx(0.4)
-    assert second == Summary(dict(target=0.5), done=0, planned=3)
+    assert second.values == dict(target=0.5) and (second.done, second.planned) == (0, 3)
+    assert summaries.drop(columns=['values', 'done', 'planned']).iloc[1].isna().all()
 
 
 def test_a_metric_is_chosen_and_a_wrong_one_named(tmp_path):
     point = make_point(tmp_path, seed=0)
     assert summarise([point], 'loss')[1] == 'loss'  # nobody can know yet
     finish(point, **{'loss': 1.0})
-    assert summarise([point], 'loss')[0][0].metric == 1.0
+    assert summarise([point], 'loss')[0].metric[0] == 1.0
     with pytest.raises(MetricError, match='not every result has accuracy/top1 or mIoU: choose with --metric among loss'):
         summarise([point])
 
@@ -234,7 +236,8 @@ def test_trainings_run_together_and_failures_do_not_stop_the_rest(tmp_path, tool
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '')
     points = [make_point(tmp_path, 'fails = True' if seed == 1 else 'sleep = 1', seed=seed) for seed in range(4)]
     started, begin = [], time.monotonic()
-    outcomes = list(train_points(points, tools, jobs=4, started=started.append))
+    outcomes = []
+    train_points(points, tools, jobs=4, started=started.append, ended=outcomes.append)
     assert time.monotonic() - begin < 3.5
     assert sorted(point.name for point in started) == [point.name for point in points]
     errors = {outcome.point.values['seed']: outcome.error for outcome in outcomes}
@@ -246,30 +249,22 @@ def test_trainings_run_together_and_failures_do_not_stop_the_rest(tmp_path, tool
     assert not points[1].result_file.exists()
 
 
-def test_closing_ends_the_trainings_and_starts_no_other(tmp_path, tools):
+def test_a_kill_ends_the_trainings_and_starts_no_other(tmp_path, tools):
     points = [make_point(tmp_path, f'sleep = {sleep}', seed=sleep) for sleep in (0, 60, 61)]
-    begin = time.monotonic()
-    outcomes = train_points(points, tools)
-    assert next(outcomes).point is points[0]
-    while not points[1].run_dir.exists():
-        time.sleep(0.02)
-    outcomes.close()
+
+    def kill_in_the_second():
+        while not points[1].run_dir.exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    begin, outcomes = time.monotonic(), []
+    threading.Thread(target=kill_in_the_second, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        train_points(points, tools, ended=outcomes.append)
     assert time.monotonic() - begin < 20
+    assert [outcome.point for outcome in outcomes] == points[:1]
     assert [point.result_file.exists() for point in points] == [True, False, False]
     assert not points[2].folder.exists()
-    assert threading.active_count() < 10
-    with lock(points[1].folder, patience=5):
-        pass
-
-
-def test_a_folder_stays_locked_while_a_child_lives(tmp_path):
-    with lock(tmp_path) as inherit:
-        child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE, pass_fds=inherit)
-    with pytest.raises(BusyError, match='another process trains in'), lock(tmp_path, patience=0.1):
-        pass
-    child.communicate(b'\n')
-    with lock(tmp_path, patience=5):
-        pass
 
 
 @pytest.mark.parametrize(
@@ -286,14 +281,16 @@ def test_trainings_share_the_machine(environ, jobs, gpus, changed):
     assert child_environment({'HOME': '/', **environ}, 1, jobs, gpus) == {'HOME': '/', **changed}
 
 
-def summaries(done: int = 1) -> list[Summary]:
+def summaries(done: int = 10) -> pd.DataFrame:
+    """Of ten places, the first of which are finished."""
     places = [dict(dense='plain', img_size=size) for size in (224, 384)]
     places += [dict(target=g, weight=w, img_size=size) for size in (224, 384) for w in (1.0, 4.0) for g in (0.5, 0.1)]
-    figures = dict(metric=70.0, metric_std=0.5, gmacs=2.0, gmacs_std=0.1)
-    return [
-        Summary(place, done, 1, **{**figures, 'gmacs': 2.0 + number}) if done else Summary(place, 0, 1)
+    table = pd.DataFrame(
+        dict(values=place, done=1, planned=1, metric=70.0, metric_std=0.5, gmacs=2.0 + number, gmacs_std=0.1)
         for number, place in enumerate(places)
-    ]
+    )
+    table.loc[done:, 'done'] = 0
+    return table
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -309,7 +306,6 @@ def test_each_weight_has_its_colour_and_baselines_are_black(tmp_path, colour):
 
 def test_the_picture_of_an_unfinished_sweep(tmp_path):
     draw(summaries(), 'mIoU', tmp_path / 'whole.png')
-    part = [*summaries()[:4], *summaries(done=0)[4:]]
-    draw(part, 'mIoU', tmp_path / 'part.png')
+    draw(summaries(done=4), 'mIoU', tmp_path / 'part.png')
     orange = [(pixels(tmp_path / name) == (0xD5, 0x5E, 0x00)).all(axis=1).sum() for name in ('whole.png', 'part.png')]
     assert orange[0] > 100 and orange[1] == 0  # the second weight is still to come

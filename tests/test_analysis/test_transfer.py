@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from msvit.analysis.transfer import apply_gate, draw_gated, fade_coarse, heat_map, input_shape, sheet
+from msvit.analysis.scales import PatchSizes, gate_cells
+from msvit.analysis.transfer import apply_gate, fade_coarse, heat_map, input_shape
 from msvit.backbones import MSViT
 from msvit.gates import MLPGate, Normalization
 
@@ -55,11 +56,11 @@ def test_another_size_has_other_regions(gate, image):
 
 
 @pytest.mark.parametrize('size', [16, 40, 200])
-@pytest.mark.parametrize('shape', [(330, 440), (90, 60)])
-def test_all_pictures_of_an_image_have_one_size(gate, image, size, shape):
+@pytest.mark.parametrize('patch_size', [2, 8])
+def test_all_pictures_of_an_image_have_one_size(gate, image, size, patch_size):
     gated = apply_gate(gate, IMAGENET, image, size)
-    drawn = draw_gated(gated, 16, 8, 'photo.jpg', shape)
-    assert drawn.dtype == np.uint8 and drawn.shape[1] > 3 * min(shape[1], shape[0] * 70 // 40) * 0.9
+    cells = gate_cells(PatchSizes(patch_size, 16), gated.image, gated.p_fine, gated.fine_mask, ('photo.jpg',))
+    assert {(cell.picture.dtype.name, cell.picture.shape) for cell in cells.values()} == {('uint8', (219, 384, 3))}
 
 
 def test_hotter_is_lighter_in_greyscale():
@@ -80,13 +81,3 @@ def test_coarse_regions_fade_and_fine_ones_stay(image):
     assert (drawn[1:16, 1:16] == image[1:16, 1:16]).all()
     assert drawn[17:, 17:].min() >= 178
     assert (drawn[:16, 16] == 40).all()
-
-
-@pytest.mark.parametrize('columns', [1, 2])
-def test_panels_of_any_size_fit_on_a_sheet(columns):
-    panels = [
-        np.full((height, width, 3), i, dtype=np.uint8) for i, (height, width) in enumerate([(30, 900), (50, 40), (20, 60)])
-    ]
-    drawn = sheet(panels, columns, threshold=0.5)
-    for i, one in enumerate(panels):
-        assert (drawn == i).all(axis=2).sum() >= one.shape[0] * one.shape[1]

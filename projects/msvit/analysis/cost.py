@@ -1,7 +1,10 @@
-"""What the forward passes behind a prediction cost."""
+"""What the forward passes behind predictions cost."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
+import torch
 
 from ..backbones.trace import TokenRecord
 
@@ -30,3 +33,19 @@ def cost_of(runs: Sequence[TokenRecord]) -> Cost:
         dense_tokens=sum(run.grid.num_fine * len(run.counts) for run in runs),
         gmacs=sum(float(run.macs().total.sum()) for run in runs) / 1e9,
     )
+
+
+def costs_of_images(runs: Sequence[TokenRecord], images: int) -> dict[str, np.ndarray]:
+    """Add up what a `TokenTrace` heard of a batch for each of its images: ``tokens`` and ``gmacs``, (images,) each.
+
+    Args:
+        runs: of the batch as a whole: one, or one for each sliding window.
+        images: in the batch.
+    """
+    if not runs:
+        return {}
+    tokens, macs = (
+        torch.cat(parts).cpu().double().reshape(-1, images).sum(dim=0).numpy()
+        for parts in ([run.counts for run in runs], [run.macs().total for run in runs])
+    )
+    return dict(tokens=tokens, gmacs=macs / 1e9)

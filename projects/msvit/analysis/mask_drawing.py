@@ -1,13 +1,9 @@
 """Figure 15: masks over a data set, and the learned priors, as heat maps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
-from matplotlib.image import AxesImage
+import seaborn as sns
 from torch import Tensor
 
 from .mask_statistics import MaskStatistics
@@ -16,21 +12,7 @@ from .style import HEAT, INK, new_figure, save_figure
 MOST_NUMBERS = 8  # columns of regions, beyond which numbers would not fit
 SIDE = 2.1  # inches of a column
 Priors = tuple[Tensor, Tensor]
-
-
-@dataclass(frozen=True)
-class _Row:
-    """Maps with one colour bar; None leaves a place white.
-
-    Args:
-        label: of the bar, which runs from 0 to ``most``.
-        titles: of the maps.
-    """
-
-    label: str
-    most: float
-    maps: list[Tensor | None]
-    titles: list[str]
+Map = tuple[str, Tensor] | None  # a title and a number for each region; None leaves a place white
 
 
 def draw_masks(
@@ -45,61 +27,48 @@ def draw_masks(
         priors: before and after training, see `learned_priors`.
         path: of the PNG.
     """
-    fine = [f'{name}\n{one.fine:.1%} fine' for name, one in zip(names, statistics, strict=True)]
-    by_image = [f'{one.image_dependence:.1%} by the image' for one in statistics]
-    rows = [
-        _Row('mean of the masks\n(1 = fine)', 1.0, [one.mean for one in statistics], fine),
-        _Row('variance', 0.25, [one.variance for one in statistics], by_image),
-        *_prior_rows(names, priors),
-    ]
-    slimmest = max(one.shape[0] / one.shape[1] for row in rows for one in row.maps if one is not None)
+    models = list(zip(names, statistics, strict=True))
+    # by the label of their colour bar, its upper end and the maps
+    rows: dict[str, tuple[float, list[Map]]] = {
+        'mean of the masks\n(1 = fine)': (1.0, [(f'{name}\n{one.fine:.1%} fine', one.mean) for name, one in models]),
+        'variance': (0.25, [(f'{one.image_dependence:.1%} by the image', one.variance) for _, one in models]),
+        **{label: (1.0, maps) for label, maps in _prior_rows(names, priors).items()},
+    }
+    slimmest = max(one[1].shape[0] / one[1].shape[1] for _, maps in rows.values() for one in maps if one)
     across, down = (len(rows), 1) if len(names) == 1 else (len(names), len(rows))
     figure = new_figure(across * SIDE + (0.7 * across if down == 1 else 1.3), down * (SIDE * slimmest + 0.45))
     grid = figure.subplots(down, across, squeeze=False).reshape(len(rows), len(names))
-    for line, row in zip(grid, rows, strict=True):
-        shown = None
-        for axes, values, title in zip(line, row.maps, row.titles, strict=True):
+    for line, (label, (most, maps)) in zip(grid, rows.items(), strict=True):
+        for axes, one in zip(line, maps, strict=True):
             axes.set_axis_off()
-            if values is not None:
-                shown = _draw_map(axes, values, row.most, title)
+            if one:
+                title, values = one
+                columns = values.shape[1]
+                numbers = dict(annot=columns <= MOST_NUMBERS, fmt='.2f', annot_kws=dict(fontsize=min(9, 46 / columns)))
+                sns.heatmap(values.numpy(), vmin=0, vmax=most, cmap=HEAT, square=True, cbar=False, ax=axes, **numbers)
+                axes.set_title(title, fontsize=9, color=INK)
+        shown = next(axes.collections[0] for axes in line if axes.collections)
         bar = figure.colorbar(shown, ax=line.tolist(), pad=0.02, fraction=0.05, aspect=15)
-        bar.set_label(row.label, color=INK, fontsize=9)
+        bar.set_label(label, color=INK, fontsize=9)
         bar.ax.tick_params(colors=INK, labelsize=8)
     save_figure(figure, path)
 
 
-def _prior_rows(names: Sequence[str], priors: Sequence[Priors | None]) -> list[_Row]:
+def _prior_rows(names: Sequence[str], priors: Sequence[Priors | None]) -> dict[str, list[Map]]:
     """Initial above learned priors in the models' columns, or, where few models have any, all in one row."""
-    pairs = [(name, *pair) for name, pair in zip(names, priors, strict=True) if pair]
-    if not pairs:
-        return []
-    if 2 * len(pairs) <= len(names):
-        spare = [None] * (len(names) - 2 * len(pairs))
-        maps = [one for _, *pair in pairs for one in pair] + spare
-        kinds = [f'{name}, {when}' for name, *_ in pairs for when in ('initial', 'learned')] + spare
-        rows = [('prior mean', maps, kinds)]
-    else:
-        initial, learned = ([pair and pair[stage] for pair in priors] for stage in (0, 1))
-        rows = [('initial prior mean', initial, names), ('learned prior mean', learned, names)]
-    return [
-        _Row(
-            label,
-            1.0,
-            maps,
-            [f'{kind}\nmean {one.mean():.1%}' if one is not None else '' for kind, one in zip(kinds, maps, strict=True)],
-        )
-        for label, maps, kinds in rows
-    ]
 
+    def titled(title: str, prior: Tensor) -> Map:
+        return f'{title}\nmean {prior.mean():.1%}', prior
 
-def _draw_map(axes: Axes, values: Tensor, most: float, title: str) -> AxesImage:
-    """One number for each region, from 0 to ``most``."""
-    scale, columns = Normalize(0, most), values.shape[1]
-    image = axes.imshow(values.numpy(), cmap=HEAT, norm=scale)
-    axes.set_title(title, fontsize=9, color=INK)
-    if columns <= MOST_NUMBERS:
-        for (row, column), value in np.ndenumerate(values.numpy()):
-            ink = 'black' if scale(value) > 0.6 else 'white'
-            place = dict(ha='center', va='center', fontsize=min(9, 46 / columns))
-            axes.text(column, row, f'{value:.2f}', color=ink, **place)
-    return image
+    pairs = list(zip(names, priors, strict=True))
+    having = [(name, pair) for name, pair in pairs if pair]
+    if not having:
+        return {}
+    kinds = ('initial', 'learned')
+    if 2 * len(having) <= len(names):
+        maps = [titled(f'{name}, {kind}', one) for name, pair in having for kind, one in zip(kinds, pair, strict=True)]
+        return {'prior mean': [*maps, *[None] * (len(names) - len(maps))]}
+    return {
+        f'{kind} prior mean': [titled(name, pair[stage]) if pair else None for name, pair in pairs]
+        for stage, kind in enumerate(kinds)
+    }

@@ -40,3 +40,10 @@ def save_figure(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as part:
         figure.savefig(part, format='png', bbox_inches='tight', pad_inches=0.15)
+
+
+def legend_beside(axes: Axes) -> None:
+    """Set the legend of the axes at their right."""
+    handles, labels = axes.get_legend_handles_labels()
+    place = dict(loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
+    axes.legend(handles, labels, fontsize=9, labelcolor=INK, handlelength=3.2, **place)

@@ -1,16 +1,17 @@
 """A trained gate, directly applied to images of another data set and size (section D, figure 12)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
+from skimage.segmentation import mark_boundaries
+from skimage.util import img_as_ubyte
 
 from ..gates import LearnedGate, Normalization
 from ..images import resize
-from ..scale_map import GAP, draw_scale_map, panel
+from ..scale_map import GAP, draw_scale_map
 from ..tokens import pad_to_multiple
 
 MAX_ASPECT = 4  # of the input: a strip of pixels must not become a band of gigabytes
@@ -21,8 +22,7 @@ INK, TICKS = (40, 40, 40), (0.0, 0.25, 0.5, 0.75, 1.0)
 COLOURS = (colormaps['inferno'](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8)
 
 
-@dataclass(frozen=True)
-class GatedImage:
+class GatedImage(NamedTuple):
     """An image as a gate saw it, and what the gate said.
 
     Args:
@@ -58,32 +58,6 @@ def apply_gate(gate: LearnedGate, normalization: Normalization, image: np.ndarra
     pixels = (torch.from_numpy(np.array(image)).float() - mean) / std
     p_fine, fine_mask = gate(pad_to_multiple(pixels.permute(2, 0, 1)[None], gate.coarse_patch_size))
     return GatedImage(image, p_fine[0].numpy(), fine_mask[0].numpy())
-
-
-def draw_gated(gated: GatedImage, coarse_patch_size: int, patch_size: int, name: str, shape: tuple[int, int]) -> np.ndarray:
-    """Image, scale map and p_fine side by side.
-
-    Args:
-        gated: see there.
-        coarse_patch_size: of the gate, in pixels of the input.
-        patch_size: of fine tokens, in the same pixels.
-        name: of the image.
-        shape: (height, width) in pixels that the pictures must fit into.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
-    seen = gated.image.shape[:2]
-    scale = min(shape[0] / seen[0], shape[1] / seen[1])
-    shown = resize(gated.image, tuple(max(1, round(side * scale)) for side in seen))
-    pictures = {
-        name: shown,
-        f'{gated.fine_mask.mean():.0%} of regions fine': draw_scales(
-            shown, gated.fine_mask, seen, coarse_patch_size, patch_size
-        ),
-        'p_fine': heat_map(gated.p_fine, seen, coarse_patch_size, shown.shape[:2]),
-    }
-    return panel([resize(picture, shown.shape[:2]) for picture in pictures.values()], list(pictures))
 
 
 def draw_scales(
@@ -122,11 +96,9 @@ def fade_coarse(image: np.ndarray, fine_mask: np.ndarray, seen: tuple[int, int],
         (H, W, 3) uint8 RGB.
     """
     fine = _spread(fine_mask, seen, coarse_patch_size, image.shape[:2])
-    border = np.zeros_like(fine)
-    border[1:] |= fine[1:] != fine[:-1]
-    border[:, 1:] |= fine[:, 1:] != fine[:, :-1]
-    picture = np.where(fine[..., None], image, image + FADE * (255.0 - image))
-    return np.where(border[..., None], INK, picture).round().astype(np.uint8)
+    faded = np.where(fine[..., None], image, image + FADE * (255.0 - image)) / 255
+    lines = dict(color=[ink / 255 for ink in INK], mode='inner')  # within coarse regions: fine ones keep their pixels
+    return img_as_ubyte(mark_boundaries(faded, (~fine).astype(int), **lines))
 
 
 def heat_map(p_fine: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, shown: tuple[int, int]) -> np.ndarray:
@@ -142,29 +114,6 @@ def heat_map(p_fine: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, 
         (H, W, 3) uint8 RGB.
     """
     return _spread(COLOURS[(p_fine * 255).round().astype(int)], seen, coarse_patch_size, shown)
-
-
-def sheet(panels: Sequence[np.ndarray], columns: int, threshold: float) -> np.ndarray:
-    """Panels in rows on white, above a scale of the colours of p_fine.
-
-    Args:
-        panels: (H, W, 3) uint8 RGB each.
-        columns: panels in a row.
-        threshold: is marked on the scale.
-
-    Returns:
-        (H', W', 3) uint8 RGB.
-    """
-    rows = [panels[start : start + columns] for start in range(0, len(panels), columns)]
-    widths = [max(row[i].shape[1] for row in rows if i < len(row)) for i in range(min(columns, len(panels)))]
-    heights = [max(one.shape[0] for one in row) for row in rows]
-    legend = colour_scale(threshold)
-    picture = Image.new('RGB', (max(sum(widths), legend.width), sum(heights) + legend.height), 'white')
-    for i, row in enumerate(rows):
-        for j, one in enumerate(row):
-            picture.paste(Image.fromarray(one), (sum(widths[:j]), sum(heights[:i])))
-    picture.paste(legend, (0, sum(heights)))
-    return np.asarray(picture)
 
 
 def colour_scale(threshold: float | None = None) -> Image.Image:

@@ -2,16 +2,20 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from tqdm import tqdm
+
+from ..atomic_write import atomic_write
 
 
 def refuse_overwriting(args: Namespace, *more: Path) -> None:
@@ -39,7 +43,8 @@ def write_json(path: Path | None, figures: dict[str, Any]) -> None:
     """Write figures, where a file is named; dataclasses, paths, arrays and tensors become plain values."""
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(figures, indent=2, default=_plain) + '\n', encoding='utf-8')
+        with atomic_write(path) as part:
+            part.write_text(json.dumps(figures, indent=2, default=_plain) + '\n', encoding='utf-8')
 
 
 def about(args: Namespace) -> dict[str, Any]:
@@ -48,8 +53,21 @@ def about(args: Namespace) -> dict[str, Any]:
     return {**{name: value for name, value in vars(args).items() if name not in left}, 'torch': torch.__version__}
 
 
-def show(table: Table) -> None:
-    """Print a table."""
+def show_rows(
+    rows: Iterable[Mapping[Hashable, Any]], columns: Mapping[str, str], title: str = '', section: str | None = None
+) -> None:
+    """Print rows of figures as a table.
+
+    Args:
+        rows: values by name.
+        columns: by heading, a format that reads these values, e.g. ``'{tokens:.4g}'``.
+        title: above the table.
+        section: name of a value; a line is drawn where it changes.
+    """
+    table, rows = Table(*columns, title=title), list(rows)
+    for row, following in zip_longest(rows, rows[1:]):
+        cells = (escape(form.format_map(row)) for form in columns.values())
+        table.add_row(*cells, end_section=bool(section and following and following[section] != row[section]))
     _console().print(table)
 
 

@@ -2,22 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from statistics import median
 
 import numpy as np
+import pandas as pd
 
 from ...runtime import OnnxModel
-from ..spread import Spread
-from .images import ImageLatency
-from .timing import interleaved_times
-from .tokens import COUNTS, TokenLatency
+from .images import Pair, time_pairs
+from .tokens import COUNTS, time_runs
 
 ALL_FINE = dict(threshold=0.0, budget=None)
 
 
-def time_file_tokens(
-    file: OnnxModel, tokens: Sequence[int] | None = None, rounds: int = 15, seed: int = 0
-) -> tuple[TokenLatency, list[TokenLatency]]:
+def time_file_tokens(file: OnnxModel, tokens: Sequence[int] | None = None, rounds: int = 15, seed: int = 0) -> pd.DataFrame:
     """Time an exported model on noise of the size that it was made for, at token counts that a budget brings about.
 
     The gate decides, and the budget says of how many regions. Dense is the same graph with every region fine.
@@ -29,6 +25,9 @@ def time_file_tokens(
         rounds: timed calls of each, >= 1.
         seed: of the noise.
 
+    Returns:
+        See `time_runs`.
+
     Raises:
         ValueError: the model has no gate, or such a number of tokens is not to be had.
     """
@@ -36,24 +35,22 @@ def time_file_tokens(
     height, width = file.info.image_size
     noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
     inputs = file.normalise(noise)
-    coarse, dense = _ends(file, inputs)
-    counts = np.linspace(coarse, dense, COUNTS).round().astype(int).tolist() if tokens is None else tokens
-    runs = {(-1, dense): partial(file.run, inputs, **ALL_FINE)}
-    for number, count in enumerate(counts):
+    coarse, dense = int(file.run(inputs, threshold=1.0, budget=0)['tokens'][0]), file.dense_tokens(inputs.shape[2:])
+    wanted = np.linspace(coarse, dense, COUNTS).round().astype(int).tolist() if tokens is None else tokens
+    runs, counts = {(1, 0, 'model'): partial(file.run, inputs, **ALL_FINE)}, {(1, 0): dense}
+    for number, count in enumerate(wanted, start=1):
         if not coarse <= count <= dense:
             raise ValueError(
                 f'{count} tokens are not to be had: an input of {height}x{width} pixels has {coarse} (every region coarse) to '
                 f'{dense} (every region fine)'
             )
         run = partial(file.run, inputs, threshold=0.0, budget=(count - coarse) / max(dense - coarse, 1))
-        runs[number, int(run()['tokens'][0])] = run
-    times = interleaved_times(runs, rounds, warm_up=2)
-    points = [TokenLatency(1, count, dict(model=Spread.of(seconds))) for (_, count), seconds in times.items()]
-    return points[0], points[1:]
+        runs[1, number, 'model'], counts[1, number] = run, int(run()['tokens'][0])
+    return time_runs(runs, counts, rounds)
 
 
-def time_file_images(file: OnnxModel, images: Iterable[tuple[str, np.ndarray]], rounds: int = 5) -> list[ImageLatency]:
-    """Time an exported model on images one at a time, as its gate decides and with every region fine, in turns.
+def time_file_images(file: OnnxModel, images: Iterable[tuple[str, np.ndarray]], rounds: int = 5) -> pd.DataFrame:
+    """Time an exported model on images, as its gate decides and with every region fine; see `time_pairs`.
 
     Args:
         file: with a gate.
@@ -64,23 +61,13 @@ def time_file_images(file: OnnxModel, images: Iterable[tuple[str, np.ndarray]], 
         ValueError: the model has no gate.
     """
     _require_gate(file)
-    names, runs, counts = [], {}, []
-    for number, (name, image) in enumerate(images):
+
+    def pair(name: str, image: np.ndarray) -> Pair:
         inputs = file.normalise(image)
-        names.append(name)
-        for kind, settings in (('dense', ALL_FINE), ('mixed', {})):
-            runs[number, kind] = partial(file.run, inputs, **settings)
-        counts.append({kind: int(runs[number, kind]()['tokens'][0]) for kind in ('dense', 'mixed')})
-    times = interleaved_times(runs, rounds, warm_up=1)
-    return [
-        ImageLatency(name, count['mixed'], count['dense'], median(times[number, 'mixed']), median(times[number, 'dense']))
-        for number, (name, count) in enumerate(zip(names, counts, strict=True))
-    ]
+        runs = dict(dense=partial(file.run, inputs, **ALL_FINE), mixed=partial(file.run, inputs))
+        return Pair(name, runs, {kind: int(run()['tokens'][0]) for kind, run in runs.items()})
 
-
-def _ends(file: OnnxModel, inputs: np.ndarray) -> tuple[int, int]:
-    """Tokens with every region coarse, and with every region fine."""
-    return int(file.run(inputs, threshold=1.0, budget=0)['tokens'][0]), file.dense_tokens(inputs.shape[2:])
+    return time_pairs((pair(*one) for one in images), rounds)
 
 
 def _require_gate(file: OnnxModel) -> None:

@@ -4,13 +4,18 @@ import platform
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
+from typing import TypeVar
 
 import torch
 from tqdm import tqdm
 
+Name = TypeVar('Name')
 
-def interleaved_times(runs: Mapping[str, Callable[[], object]], rounds: int = 20, warm_up: int = 3) -> dict[str, list[float]]:
-    """Time of each call of each run, measured in turns, so that a noisy machine disturbs all alike.
+
+def interleaved_times(
+    runs: Mapping[Name, Callable[[], object]], rounds: int = 20, warm_up: int = 3
+) -> dict[Name, list[float]]:
+    """Time each call of each run, in turns, so that a noisy machine disturbs all alike.
 
     Args:
         runs: what to time, by name, e.g. ``dict(dense=lambda: dense(images), mixed=lambda: mixed(images))``. Gradients are
@@ -21,7 +26,7 @@ def interleaved_times(runs: Mapping[str, Callable[[], object]], rounds: int = 20
     Returns:
         Seconds of each timed call, by name, in the order of the rounds. Report ratios: seconds differ from machine to machine.
     """
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    times: dict[Name, list[float]] = {name: [] for name in runs}
     with tqdm(total=(warm_up + rounds) * len(runs), desc='time', unit='run', leave=False, disable=None) as bar:
         for turn in range(warm_up + rounds):
             for name, run in runs.items():
@@ -35,8 +40,8 @@ def interleaved_times(runs: Mapping[str, Callable[[], object]], rounds: int = 20
     return times
 
 
-def interleaved_medians(runs: Mapping[str, Callable[[], object]], rounds: int = 20, warm_up: int = 3) -> dict[str, float]:
-    """Median seconds of each run, see `interleaved_times`."""
+def interleaved_medians(runs: Mapping[Name, Callable[[], object]], rounds: int = 20, warm_up: int = 3) -> dict[Name, float]:
+    """Take the median seconds of each run, see `interleaved_times`."""
     return {name: median(seconds) for name, seconds in interleaved_times(runs, rounds, warm_up).items()}
 
 

@@ -1,49 +1,66 @@
 """Time against tokens: Figure 10, and the latencies of Tables 3 and 4."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
 from ...backbones import MSViT
 from ..decisions import mask_of_tokens, native_inputs
 from ..model import AnalysedModel, all_fine, overruled
-from ..spread import Spread
+from ..table import spread_of
 from .timing import interleaved_times
 
 COUNTS = 6  # of tokens, by default
 
 
-@dataclass(frozen=True)
-class TokenLatency:
-    """Time of a batch at one number of tokens.
+def time_runs(
+    runs: Mapping[tuple[int, int, str], Callable[[], object]], tokens: Mapping[tuple[int, int], int], rounds: int
+) -> pd.DataFrame:
+    """Time runs in turns.
 
     Args:
-        batch: images in it.
-        tokens: of each image, without prefix tokens.
-        seconds: for the batch, by what ran: ``blocks`` (the transformer's, which a Swin has not apart from its embedding),
-            ``backbone`` (with gate and embedding), ``model`` (with its head); a spread over the rounds.
+        runs: by batch size, number among those of this size, 0 the dense one, and the part of the model that runs.
+        tokens: of each image, by batch size and number.
+        rounds: timed calls of each, >= 1.
+
+    Returns:
+        A row for each timed call: ``batch``, ``number``, ``part``, ``tokens``, ``seconds`` of the batch, ``ms`` of an image.
     """
+    times = interleaved_times(runs, rounds, warm_up=2)
+    rows = [
+        dict(batch=batch, number=number, part=part, tokens=tokens[batch, number], seconds=one, ms=1000 * one / batch)
+        for (batch, number, part), seconds in times.items()
+        for one in seconds
+    ]
+    return pd.DataFrame(rows)
 
-    batch: int
-    tokens: int
-    seconds: dict[str, Spread]
 
-    def ms(self, part: str, figure: str = 'median') -> float:
-        """A figure of the spread, in milliseconds per image."""
-        return 1000 * getattr(self.seconds[part], figure) / self.batch
+def summarise_tokens(times: pd.DataFrame) -> list[dict[str, Any]]:
+    """Take spreads over the rounds of `time_runs`.
 
-    def faster(self, part: str, dense: 'TokenLatency') -> float:
-        """Tell how many times faster than the dense model of the same batch size, by the medians."""
-        return dense.ms(part) / self.ms(part)
+    Returns:
+        For each batch size the ``dense`` point and the ``mixed`` ones: ``batch``, ``tokens``, and by part the spread of
+        ``seconds`` and how many times ``faster`` than dense, by the medians.
+    """
+    groups: dict[int, list[dict[str, Any]]] = {}
+    for (batch, _), rows in times.groupby(['batch', 'number'], sort=False):
+        seconds = {part: spread_of(calls) for part, calls in rows.groupby('part', sort=False).seconds}
+        points = groups.setdefault(batch, [])
+        point = dict(batch=batch, tokens=int(rows.tokens.iloc[0]), seconds=seconds)
+        dense = points[0]['seconds'] if points else seconds
+        point['faster'] = {part: dense[part]['median'] / one['median'] for part, one in seconds.items()}
+        points.append(point)
+    return [dict(dense=dense, mixed=mixed) for dense, *mixed in groups.values()]
 
 
 def spaced_tokens(model: AnalysedModel) -> list[int]:
-    """Token counts of the config's own input, evenly spaced from every region coarse to every region fine."""
+    """Space token counts of the config's own input evenly from every region coarse to every region fine."""
     grid = model.backbone.grid(native_inputs(model))
     return np.linspace(grid.num_coarse, grid.num_fine, COUNTS).round().astype(int).tolist()
 
@@ -51,7 +68,7 @@ def spaced_tokens(model: AnalysedModel) -> list[int]:
 @torch.inference_mode()
 def time_tokens(
     model: AnalysedModel, tokens: Sequence[int], batch_sizes: Sequence[int] = (1,), rounds: int = 20, seed: int = 0
-) -> list[tuple[TokenLatency, list[TokenLatency]]]:
+) -> pd.DataFrame:
     """Time a model on noise of its config's input size under random decisions, all runs in turns.
 
     The gate runs, but does not decide. Dense is the same model with every region fine and no gate.
@@ -64,7 +81,8 @@ def time_tokens(
         seed: of noise and decisions.
 
     Returns:
-        For each batch size the dense model's time, and that at each number of tokens.
+        See `time_runs`. Parts are ``blocks`` (the transformer's, which a Swin has not apart from its embedding), ``backbone``
+        (with gate and embedding) and ``model`` (with its head).
 
     Raises:
         ValueError: such a number of tokens is not to be had.
@@ -77,12 +95,7 @@ def time_tokens(
         for number, context in enumerate(contexts):
             counts[batch, number] = token_count(model, images, context)
             runs |= {(batch, number, part): run for part, run in _parts(model, images, context).items()}
-    times = interleaved_times(runs, rounds, warm_up=2)
-    spreads: dict[tuple[int, int], dict[str, Spread]] = {key: {} for key in counts}
-    for (batch, number, part), seconds in times.items():
-        spreads[batch, number][part] = Spread.of(seconds)
-    points = {key: TokenLatency(key[0], counts[key], seconds) for key, seconds in spreads.items()}
-    return [(points[batch, 0], [points[batch, number + 1] for number in range(len(tokens))]) for batch in batch_sizes]
+    return time_runs(runs, counts, rounds)
 
 
 def set_precision(model: AnalysedModel, dtype: torch.dtype) -> None:
@@ -93,12 +106,12 @@ def set_precision(model: AnalysedModel, dtype: torch.dtype) -> None:
 
 
 def in_precision(model: AnalysedModel, inputs: Tensor) -> Tensor:
-    """Inputs in the precision of a model's weights."""
+    """Cast inputs to the precision of a model's weights."""
     return inputs.to(model.backbone.patch_embed.proj.weight.dtype)
 
 
-def token_count(model: AnalysedModel, inputs: Tensor, context: Callable[[], AbstractContextManager[nn.Module]]) -> int:
-    """Tokens of the first image in a context such as `all_fine`, without prefix tokens."""
+def token_count(model: AnalysedModel, inputs: Tensor, context: Callable[[], AbstractContextManager[Any]]) -> int:
+    """Count tokens of the first image in a context such as `all_fine`, without prefix tokens."""
     with context():
         mask = model.backbone.decide(inputs).fine_mask
     return int(model.backbone.grid(inputs).active(mask)[0].sum())
@@ -109,8 +122,8 @@ def _parts(
 ) -> dict[str, Callable[[], object]]:
     """Tell what to time, by name, the decisions of a context in force."""
 
-    def within(part: Callable[[Tensor], object]) -> Callable[[], object]:
-        def run() -> object:
+    def within(part: Callable[[Tensor], Any]) -> Callable[[], Any]:
+        def run() -> Any:
             with context():
                 return part(images)
 

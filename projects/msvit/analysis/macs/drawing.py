@@ -1,44 +1,42 @@
 """Where the multiply-accumulates of a model go, as a figure."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
+import seaborn as sns
 
 from ..style import COLOURS, HATCHES, INK, dress, new_figure, save_figure
-from .model import PARTS, ModelMacs
+from .model import PARTS
 
 BINS = 30
 
 
-def draw_macs(dense: Sequence[ModelMacs], mixed: Sequence[ModelMacs], path: Path, title: str = '') -> None:
+def draw_macs(dense: pd.DataFrame, mixed: pd.DataFrame, path: Path, title: str = '') -> None:
     """Draw the mean of each part, stacked, beside the spread of the total over images.
 
     Args:
-        dense: of the images, every region fine.
+        dense: of the images, every region fine; a row of `ModelMacs` for each.
         mixed: of the same images, as the gate decides.
         path: of the PNG.
         title: above the axes.
     """
     figure = new_figure(8.4, 3.8)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.6))
-    bottom = np.zeros(2)
-    for part, colour, hatch in zip(PARTS, COLOURS, HATCHES, strict=False):
-        means = np.array([np.mean([getattr(one, part) for one in group]) for group in (dense, mixed)])
-        style = dict(color=colour, hatch=hatch, edgecolor='white', linewidth=0.5)
-        left.bar(('dense', 'mixed'), means, 0.6, bottom, label=part, **style)
-        bottom += means
-    for x, total in enumerate(bottom):
+    means = pd.DataFrame(dict(dense=dense.mean(), mixed=mixed.mean())).T
+    means[list(PARTS)].plot.bar(stacked=True, color=COLOURS[: len(PARTS)], rot=0, width=0.6, ax=left, edgecolor='white')
+    for bars, hatch in zip(left.containers, HATCHES, strict=False):
+        for bar in bars:
+            bar.set_hatch(hatch)
+    for x, total in enumerate(means.total):
         left.annotate(f'{total:.3g}', (x, total), (0, 3), textcoords='offset points', ha='center', color=INK)
     dress(left, '', 'GMACs per input, mean', title)
-    handles, labels = left.get_legend_handles_labels()
-    left.legend(handles[::-1], labels[::-1], frameon=False, loc='upper right', fontsize=9, labelcolor=INK)
+    left.legend(reverse=True, frameon=False, loc='upper right', fontsize=9, labelcolor=INK)
     left.margins(y=0.12)
 
-    totals, baseline = [one.total for one in mixed], np.mean([one.total for one in dense])
-    right.hist(totals, min(BINS, max(5, len(totals) // 3)), color=COLOURS[0], edgecolor='white', linewidth=0.5, label='mixed')
-    right.axvline(np.mean(totals), color=COLOURS[1], linestyle='--', label=f'mixed, mean {np.mean(totals):.3g}')
-    right.axvline(baseline, color='black', label=f'dense, mean {baseline:.3g}')
+    bins = min(BINS, max(5, len(mixed) // 3))
+    sns.histplot(x=mixed.total, bins=bins, color=COLOURS[0], alpha=1, edgecolor='white', label='mixed', ax=right)
+    right.axvline(means.total['mixed'], color=COLOURS[1], linestyle='--', label=f'mixed, mean {means.total["mixed"]:.3g}')
+    right.axvline(means.total['dense'], color='black', label=f'dense, mean {means.total["dense"]:.3g}')
     dress(right, 'GMACs per input', 'images')
     right.legend(frameon=False, fontsize=9, labelcolor=INK)
     save_figure(figure, path)

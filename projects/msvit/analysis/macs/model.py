@@ -1,6 +1,6 @@
 """MACs of a whole model: its backbone by parts, and the neck and head that follow."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,8 +10,7 @@ from ...backbones import TokenTrace
 from ..model import AnalysedModel
 
 
-@dataclass(frozen=True)
-class ModelMacs:
+class ModelMacs(NamedTuple):
     """Multiply-accumulates of one network input, in 1e9.
 
     Args:
@@ -20,6 +19,8 @@ class ModelMacs:
         embedding: the patch embedding of present tokens.
         blocks: the transformer blocks, linear layers and attention.
         head: everything after the backbone, without resizing of class scores.
+        backbone: gate, embedding and blocks.
+        total: backbone and head.
     """
 
     tokens: int
@@ -27,14 +28,8 @@ class ModelMacs:
     embedding: float
     blocks: float
     head: float
-
-    @property
-    def backbone(self) -> float:
-        return self.gate + self.embedding + self.blocks
-
-    @property
-    def total(self) -> float:
-        return self.backbone + self.head
+    backbone: float
+    total: float
 
 
 PARTS = ('gate', 'embedding', 'blocks', 'head')
@@ -53,9 +48,9 @@ def model_macs(model: AnalysedModel, inputs: Tensor) -> ModelMacs:
     with FlopCounterMode(display=False) as counter:
         model.forward(inputs)
     (run,) = trace.drain()
-    macs = run.macs()
     counts = counter.get_flop_counts()
     (name,) = (name for name in counts if name.endswith('.backbone'))
-    after = sum(counts['Global'].values()) - sum(counts[name].values())
-    parts = (float(part.sum()) / 1e9 for part in macs)
-    return ModelMacs(int(run.counts.sum()), *parts, after / 2 / 1e9)
+    head = (sum(counts['Global'].values()) - sum(counts[name].values())) / 2 / 1e9
+    gate, embedding, blocks = (float(part.sum()) / 1e9 for part in run.macs())
+    backbone = gate + embedding + blocks
+    return ModelMacs(int(run.counts.sum()), gate, embedding, blocks, head, backbone, backbone + head)

@@ -1,19 +1,18 @@
 """Other ways to spend fewer tokens, which mixed-scale tokens are measured against."""
 
-from .compare import DENSE, MIXED, Comparison, Result, compare_peers, operating_gates
-from .matched import peers_at_macs
+from .compare import DENSE, MIXED, UNTRAINED_GATES, Comparison, compare_peers, operating_gates
+from .matched import keep_rate_for_macs, peers_at_macs
 from .nets import Features, HostWeights, MergingViT
-from .pruning import keep_rate_for_macs
 from .tome import ToMe, apply_tome, r_for_macs, tome_macs
 
 __all__ = [
     'DENSE',
     'MIXED',
+    'UNTRAINED_GATES',
     'Comparison',
     'Features',
     'HostWeights',
     'MergingViT',
-    'Result',
     'ToMe',
     'apply_tome',
     'compare_peers',

@@ -1,15 +1,16 @@
 """What each way to spend fewer tokens costs, and how far its output drifts from that of the dense ViT."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, NamedTuple
 
-import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
-from ...backbones import TokenTrace
 from ...gates import BaseGate, LearnedGate, RadialGate, RandomGate, SaliencyGate
+from ..evaluate import evaluate, in_batches
 from ..latency import interleaved_medians
 from ..samples import Sample
 from .matched import peers_at_macs
@@ -18,61 +19,36 @@ from .tome import ToMe, tome_macs
 
 DENSE, MIXED = 'dense', 'mixed'
 UNTRAINED_GATES: dict[str, Callable[..., BaseGate]] = dict(saliency=SaliencyGate, radial=RadialGate, random=RandomGate)
+FIGURES = ('tokens', 'gmacs', 'distances', 'cosines', 'agrees', 'right')
 BATCH_VALUES, MAX_BATCH = 2**22, 32
 TIMED_IMAGES = 8
 
-
-@dataclass
-class Result:
-    """Of one method at one operating point.
-
-    Args:
-        method: ``'dense'``, ``'mixed'`` (the trained gate), ``'ToMe'``, ``'EViT'``, ``'DynamicViT'``, or an untrained gate.
-        point: which operating point of the trained gate it matches in cost; None: the dense ViT.
-        settings: of the method, one for each image size.
-        gmacs: of each image, in 1e9; gate, embedding and blocks.
-        tokens: of each image at the first block, without prefix tokens.
-        distances: relative L2 distance of each image's feature from the dense one.
-        cosines: between the two.
-        agrees: whether each image gets the class that the dense ViT gives; empty where there is no class.
-        right: whether it gets its label; empty without labels.
-        seconds: median time of one image, by batch size.
-    """
-
-    method: str
-    point: int | None
-    settings: list[str] = field(default_factory=list)
-    gmacs: list[float] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)
-    distances: list[float] = field(default_factory=list)
-    cosines: list[float] = field(default_factory=list)
-    agrees: list[bool] = field(default_factory=list)
-    right: list[bool] = field(default_factory=list)
-    seconds: dict[int, float] = field(default_factory=dict)
-
-    def mean(self, name: str) -> float | None:
-        """The mean over images of one of the lists; None where that is empty."""
-        values = getattr(self, name)
-        return float(np.mean(values)) if values else None
+Key = tuple[str, int | None]  # method and operating point
+Batch = tuple[Sequence[Sample], Features]  # images, and what the dense ViT makes of them
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """All results.
 
     Args:
-        results: dense first, then operating point by operating point.
-        images: how many were compared.
+        results: a row for each method at each operating point, dense first: the ``method``, ``'dense'``, ``'mixed'`` (the
+            trained gate), ``'ToMe'``, ``'EViT'``, ``'DynamicViT'`` or an untrained gate; the ``point`` of the trained gate
+            that it matches in cost, None of the dense ViT; its ``settings``, one for each image size; ``seconds`` of one
+            image, median, by batch size; and means over images of `FIGURES`.
+        images: a row for each of them and image: its ``number`` among the results and its figures: ``tokens`` at the first
+            block, without prefix tokens; ``gmacs`` of gate, embedding and blocks; ``distances`` (relative L2) and ``cosines``
+            between its feature and the dense one; ``agrees``, whether it gets the class that the dense ViT gives, NaN where
+            there is no class; ``right``, whether it gets its label, NaN without.
         timed_shape: (height, width) of the images that were timed: the size that most of them have.
     """
 
-    results: list[Result]
-    images: int
+    results: pd.DataFrame
+    images: pd.DataFrame
     timed_shape: tuple[int, int]
 
 
 def operating_gates(gate: BaseGate | None, thresholds: Sequence[float] | None) -> dict[str, BaseGate]:
-    """A trained gate at several thresholds, by words that say which; a gate that knows none, as it is.
+    """Give a trained gate several thresholds, by words that say which; a gate that knows none stays as it is.
 
     Args:
         gate: of a mixed-scale model.
@@ -87,7 +63,7 @@ def operating_gates(gate: BaseGate | None, thresholds: Sequence[float] | None) -
         if thresholds:
             raise ValueError(f'a {type(gate).__name__} knows no threshold: leave thresholds out')
         return {type(gate).__name__: gate}
-    gates = {}
+    gates: dict[str, BaseGate] = {}
     for threshold in thresholds or (gate.threshold,):
         twin = deepcopy(gate)
         twin.threshold = threshold
@@ -98,7 +74,7 @@ def operating_gates(gate: BaseGate | None, thresholds: Sequence[float] | None) -
 @torch.inference_mode()
 def compare_peers(
     weights: HostWeights,
-    gates: dict[str, BaseGate],
+    gates: Mapping[str, BaseGate],
     samples: Sequence[Sample],
     untrained: Sequence[str] = (),
     batch_size: int = 8,
@@ -120,109 +96,105 @@ def compare_peers(
     """
     groups: dict[tuple[int, int], list[Sample]] = {}
     for sample in samples:
-        groups.setdefault(tuple(sample.inputs.shape[-2:]), []).append(sample)
+        height, width = sample.inputs.shape[-2:]
+        groups.setdefault((height, width), []).append(sample)
     most = max(groups, key=lambda shape: len(groups[shape]))
-    bench = _Bench(weights, gates, untrained, seed)
-    results: dict[tuple, Result] = {}
+    bench, to_time = _Bench(weights, gates, untrained, seed), {}
     for shape, group in groups.items():
-        nets = bench.compare(group, results, progress)
-        if shape == most:
-            to_time = nets
-    _time(to_time, groups[most], results, batch_size, rounds)
-    return Comparison(list(results.values()), len(samples), most)
+        nets = bench.compare(group, progress)
+        to_time = nets if shape == most else to_time
+    seconds = _time(to_time, groups[most], batch_size, rounds)
+    images = pd.concat(bench.rows, ignore_index=True)
+    images['number'] = [list(bench.settings).index(key) for key in images.pop('key')]
+    results = pd.DataFrame(
+        [dict(method=key[0], settings=settings, seconds=seconds[key]) for key, settings in bench.settings.items()]
+    )
+    results['point'] = pd.Series([point for _, point in bench.settings], dtype=object)
+    means = images.groupby('number')[list(FIGURES)].mean()
+    return Comparison(results.join(means), images, most)
 
 
 class _Bench:
-    """The networks of a comparison."""
+    """The networks of a comparison, and what has been found: settings by method and point, rows of images."""
 
-    def __init__(self, weights: HostWeights, gates: dict[str, BaseGate], untrained: Sequence[str], seed: int):
+    def __init__(self, weights: HostWeights, gates: Mapping[str, BaseGate], untrained: Sequence[str], seed: int):
         self.weights, self.untrained, self.seed = weights, untrained, seed
         self.dense, self.plain, self.pruning = weights.vit(), weights.plain(), weights.pruning()
         self.mixed = {name: weights.vit(gate) for name, gate in gates.items()}
+        self.settings: dict[Key, list[str]] = {}
+        self.rows: list[pd.DataFrame] = []
 
-    def compare(
-        self, samples: Sequence[Sample], results: dict[tuple, Result], progress: Callable[..., Iterable]
-    ) -> dict[tuple, nn.Module]:
-        """Add images of one size to the results; returns the networks, by method and operating point, as the results."""
-        first, nets = samples[0].inputs, {(DENSE, None): self.dense}
-        baseline = list(self._features(self.dense, samples))
-        self._judge(results, (DENSE, None), 'all fine', self.dense, samples, baseline)
+    def compare(self, samples: Sequence[Sample], progress: Callable[..., Iterable]) -> dict[Key, nn.Module]:
+        """Add images of one size; returns the networks by method and operating point."""
+        first = samples[0].inputs
+        num_tokens = self.dense.grid(first).num_fine
+        batch_size = max(1, min(MAX_BATCH, BATCH_VALUES // first.numel()))
+        batches = [
+            (batch, Features.of(self.dense(torch.cat([sample.inputs for sample in batch]))))
+            for batch in in_batches(samples, lambda sample: None, lambda sample: batch_size)
+        ]
+        nets: dict[Key, nn.Module] = {(DENSE, None): self.dense}
+        self._judge({(DENSE, None): ('all fine', self.dense)}, batches)
         for point, (name, mixed) in enumerate(progress(self.mixed.items(), 'compare', 'point')):
-            gmacs, share = self._judge(results, (MIXED, point), name, mixed, samples, baseline)
-            nets[MIXED, point] = mixed
-            peers = peers_at_macs(self.plain, self.pruning, first, self.dense.grid(first).num_fine, gmacs * 1e9)
-            peers = {names: MergingViT(self.dense, net) if isinstance(net, ToMe) else net for names, net in peers.items()}
+            gmacs = self._judge({(MIXED, point): (name, mixed)}, batches).gmacs.mean()
+            found = peers_at_macs(self.plain, self.pruning, first, num_tokens, gmacs * 1e9)
+            peers: dict[Key, tuple[str, nn.Module]] = {
+                (method, point): (setting, MergingViT(self.dense, net) if isinstance(net, ToMe) else net)
+                for (method, setting), net in found.items()
+            }
             for kind in self.untrained:
+                share = float(torch.cat([mixed.decide(one.inputs).fine_mask.flatten() for one in samples]).float().mean())
                 options = dict(seed=self.seed) if kind == 'random' else {}
                 gate = UNTRAINED_GATES[kind](self.dense.coarse_patch_size, fine_share=share, **options).eval()
-                peers[kind, f'fine share {share:.2f}'] = self.weights.vit(gate)
-            for (method, setting), net in peers.items():
-                self._judge(results, (method, point), setting, net, samples, baseline)
-                nets[method, point] = net
+                peers[kind, point] = f'fine share {share:.2f}', self.weights.vit(gate)
+            self._judge(peers, batches)
+            nets |= {(MIXED, point): mixed, **{key: net for key, (_, net) in peers.items()}}
         return nets
 
-    def _judge(
-        self,
-        results: dict[tuple, Result],
-        key: tuple[str, int | None],
-        setting: str,
-        net: nn.Module,
-        samples: Sequence[Sample],
-        baseline: Sequence[Features],
-    ) -> tuple[float, float]:
-        """Run a network; returns GMACs of one image and the share of fine regions, means over these images."""
-        result = results.setdefault(key, Result(*key))
-        if setting not in result.settings:
-            result.settings.append(setting)
-        trace, before = TokenTrace(), len(result.gmacs)
-        batches = zip(_batches(samples), self._features(net, samples), baseline, strict=True)
-        for batch, features, dense in batches:
-            self._add_drift(result, features, dense)
-            if self.weights.classifies:
-                classes, expected = self.weights.classes(features), self.weights.classes(dense)
-                result.agrees += (classes == expected).tolist()
-                labels = [sample.label for sample in batch]
-                if None not in labels:
-                    result.right += (classes.cpu() == torch.tensor(labels)).tolist()
-        if isinstance(net, MergingViT):
-            tokens = self.dense.grid(samples[0].inputs).num_fine
-            result.gmacs += [tome_macs(self.plain, tokens, net.tome.schedule) / 1e9] * len(samples)
-            result.tokens += [tokens] * len(samples)
-            return result.gmacs[-1], 1.0
-        runs = trace.drain()
-        for run in runs:
-            result.gmacs += (run.macs().total / 1e9).tolist()
-            result.tokens += run.counts.tolist()
-        share = torch.cat([run.fine_mask.float().flatten() for run in runs]).mean()
-        return float(np.mean(result.gmacs[before:])), float(share)
+    def _judge(self, nets: Mapping[Key, tuple[str, nn.Module]], batches: Sequence[Batch]) -> pd.DataFrame:
+        """Run networks, each with its setting in words."""
+        for key, (setting, _) in nets.items():
+            settings = self.settings.setdefault(key, [])
+            settings += [setting] if setting not in settings else []
+        self.rows.append(evaluate(batches, {(key,): partial(self._figures, net) for key, (_, net) in nets.items()}, ('key',)))
+        return self.rows[-1]
 
-    def _features(self, net: nn.Module, samples: Sequence[Sample]) -> Iterator[Features]:
-        for batch in _batches(samples):
-            yield Features.of(net(torch.cat([sample.inputs for sample in batch])))
-
-    def _add_drift(self, result: Result, features: Features, dense: Features) -> None:
+    def _figures(self, net: nn.Module, batch: Batch) -> dict[str, Sequence[Any]]:
+        samples, dense = batch
+        features = Features.of(net(torch.cat([sample.inputs for sample in samples])))
         if self.weights.compares_class_token:
             now, before = features.prefix[:, 0], dense.prefix[:, 0]
         else:
             now, before = features.mean, dense.mean
-        result.distances += ((now - before).norm(dim=1) / before.norm(dim=1)).tolist()
-        result.cosines += torch.cosine_similarity(now, before, dim=1).tolist()
-
-
-def _batches(samples: Sequence[Sample]) -> Iterator[Sequence[Sample]]:
-    size = max(1, min(MAX_BATCH, BATCH_VALUES // samples[0].inputs.numel()))
-    for start in range(0, len(samples), size):
-        yield samples[start : start + size]
+        figures: dict[str, Sequence[Any]] = dict(
+            distances=((now - before).norm(dim=1) / before.norm(dim=1)).tolist(),
+            cosines=torch.cosine_similarity(now, before, dim=1).tolist(),
+            agrees=[float('nan')] * len(samples),
+            right=[float('nan')] * len(samples),
+        )
+        if self.weights.classifies:
+            classes = self.weights.classes(features)
+            labels = [sample.label for sample in samples]
+            figures['agrees'] = (classes == self.weights.classes(dense)).float().tolist()
+            figures['right'] = [
+                float('nan') if label is None else float(one == label) for one, label in zip(classes, labels, strict=True)
+            ]
+        if isinstance(net, MergingViT):
+            tokens = self.dense.grid(samples[0].inputs).num_fine
+            figures['tokens'] = [tokens] * len(samples)
+            figures['gmacs'] = [tome_macs(self.plain, tokens, net.tome.schedule) / 1e9] * len(samples)
+        return figures
 
 
 def _time(
-    nets: dict[tuple, nn.Module], samples: Sequence[Sample], results: dict[tuple, Result], batch_size: int, rounds: int
-) -> None:
-    """Time all networks in turns: on single images, then on a batch."""
+    nets: Mapping[Key, nn.Module], samples: Sequence[Sample], batch_size: int, rounds: int
+) -> dict[Key, dict[int, float]]:
+    """Time all networks in turns, on single images and on a batch: median seconds of one image by batch size."""
     singles = [sample.inputs for sample in samples[:: max(1, len(samples) // TIMED_IMAGES)][:TIMED_IMAGES]]
     batch = torch.cat([samples[i % len(samples)].inputs for i in range(batch_size)])
-    names = {' '.join(map(str, key)): key for key in nets}
+    seconds: dict[Key, dict[int, float]] = {key: {} for key in nets}
     for size, inputs in {batch_size: [batch], 1: singles}.items():
-        runs = {name: lambda net=nets[key], inputs=inputs: [net(images) for images in inputs] for name, key in names.items()}
-        for name, seconds in interleaved_medians(runs, rounds, warm_up=2).items():
-            results[names[name]].seconds[size] = seconds / (len(inputs) * size)
+        runs = {key: lambda net=net, inputs=inputs: [net(images) for images in inputs] for key, net in nets.items()}
+        for key, median in interleaved_medians(runs, rounds, warm_up=2).items():
+            seconds[key][size] = median / (len(inputs) * size)
+    return seconds

@@ -7,14 +7,13 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ...backbones import MSDyViT, MSEViT
-from .pruning import keep_rate_for_macs
 from .tome import apply_tome, r_for_macs
 
 
 def peers_at_macs(
     vit: VisionTransformer, pruning: Mapping[str, MSEViT | MSDyViT], images: Tensor, num_tokens: int, macs: float
 ) -> dict[tuple[str, str], nn.Module]:
-    """Token merging and pruning at the settings that cost closest to a wanted number.
+    """Set token merging and pruning so that they cost closest to a wanted number.
 
     Args:
         vit: that ToMe merges tokens in.
@@ -33,3 +32,29 @@ def peers_at_macs(
         twin.keep_rate = keep_rate_for_macs(net, images, macs)
         peers[name, f'keep rate {twin.keep_rate}'] = twin
     return peers
+
+
+def keep_rate_for_macs(net: MSEViT | MSDyViT, images: Tensor, macs: float) -> float:
+    """Find the keep rate with which one all-fine image costs closest to a wanted number.
+
+    Args:
+        net: EViT or DynamicViT; stays as it is.
+        images: (B, 3, H, W), whose size alone counts.
+        macs: wanted multiply-accumulates of one image, > 0.
+
+    Returns:
+        In hundredths, 0.05 to 1.
+
+    Raises:
+        ValueError: ``macs`` is not positive.
+    """
+    if not macs > 0:
+        raise ValueError(f'macs must be positive, got {macs}')
+    grid, twin = net.grid(images), copy(net)
+    counts = images.new_full((1,), grid.num_fine)
+
+    def miss(rate: float) -> float:
+        twin.keep_rate = rate
+        return abs(float(twin.macs(grid, counts).total) - macs)
+
+    return min((hundredths / 100 for hundredths in range(5, 101)), key=miss)

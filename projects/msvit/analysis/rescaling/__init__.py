@@ -1,7 +1,7 @@
 """Patch size against image size on one trained model, its weights resampled (section G.3, figures 16 and 17)."""
 
-from .evaluate import Point, Score, best_at_equal_tokens, evaluate_rescaled
 from .places import OwnInput, Place, places_of_images, places_of_tokens, sized_models
+from .study import best_at_equal_tokens, evaluate_rescaled
 from .weights import METHODS, Method, require_vit, resample_projection, rescaled
 
 __all__ = [
@@ -9,8 +9,6 @@ __all__ = [
     'Method',
     'OwnInput',
     'Place',
-    'Point',
-    'Score',
     'best_at_equal_tokens',
     'evaluate_rescaled',
     'places_of_images',

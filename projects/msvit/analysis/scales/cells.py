@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -22,8 +23,7 @@ OPACITY = 0.55  # of class colours: the image shall be seen too
 TRUE, QUIET = COLOURS[2], '#666666'
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """A picture with the words below it.
 
     Args:
@@ -37,8 +37,15 @@ class Cell:
     photo: bool = True
 
 
+class PatchSizes(NamedTuple):
+    """Sides of a fine patch and of a region, in pixels of the network's input."""
+
+    patch_size: int
+    coarse_patch_size: int
+
+
 def gate_cells(
-    backbone: GatedBackbone,
+    backbone: GatedBackbone | PatchSizes,
     image: np.ndarray,
     p_fine: np.ndarray,
     fine_mask: np.ndarray,
@@ -48,7 +55,7 @@ def gate_cells(
     """Tell what a gate makes of an image: the image, its scale map and p_fine, by the titles of their columns.
 
     Args:
-        backbone: of the gate.
+        backbone: of the gate, or its patch sizes.
         image: (H, W, 3) uint8 RGB, as the network sees it.
         p_fine: (Hc, Wc) in [0, 1].
         fine_mask: (Hc, Wc) bool.

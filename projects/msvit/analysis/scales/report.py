@@ -2,21 +2,20 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from ...atomic_write import atomic_write
-from ..spread import Spread
+from ..table import spread
 from ..transfer import colour_scale
 from .cells import Cell, macs, percent, plain_name
 from .page import Colour
-from .view import Figures
 
 QUALITY = 85  # of JPEG: 200 images make about 20 MB
 
@@ -38,23 +37,23 @@ SUMMARY = {
 }
 
 
-@dataclass(frozen=True)
-class Card:
-    """An image of the report: its figures, and its pictures as data addresses by title, with their words."""
+class Card(NamedTuple):
+    """An image of the report: its figures, see `figures_of`, and its pictures as data addresses by title, with their words."""
 
-    figures: Figures
+    figures: Mapping[str, Any]
     pictures: dict[str, tuple[str, Sequence[str]]]
 
     @classmethod
-    def of(cls, figures: Figures, cells: Mapping[str, Cell]) -> 'Card':
+    def of(cls, figures: Mapping[str, Any], cells: Mapping[str, Cell]) -> 'Card':
+        """Encode the pictures."""
         pictures = {title: (_address(cell.picture, cell.photo), cell.words) for title, cell in cells.items()}
         return cls(figures, pictures)
 
 
-def summarise(figures: Sequence[Figures]) -> dict[str, Spread]:
-    """The spread over images of each figure that all of them have."""
-    values = {name: [getattr(one, name) for one in figures] for name in SUMMARY}
-    return {name: Spread.of(found) for name, found in values.items() if found and None not in found}
+def summarise(figures: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Take the spread over images of each figure that all of them have."""
+    table = pd.DataFrame(figures, columns=list(SUMMARY)).dropna(axis='columns')
+    return spread(table.astype(float)).to_dict('index') if len(table) and len(table.columns) else {}
 
 
 def write_report(
@@ -85,7 +84,7 @@ def write_report(
         lstrip_blocks=True,
     )
     environment.filters |= dict(name=plain_name, macs=macs)
-    spreads = {SUMMARY[name]: spread for name, spread in summarise([card.figures for card in cards]).items()}
+    spreads = {SUMMARY[name]: one for name, one in summarise([card.figures for card in cards]).items()}
     page = environment.get_template('report.html.j2').render(
         title=title,
         cards=cards,

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -70,62 +71,34 @@ class ScaleView:
         return Counter(values[values != IGNORED].astype(int).tolist())
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What is written about one image.
+def figures_of(view: ScaleView) -> dict[str, Any]:
+    """Tell what is written about one image.
 
-    Args:
-        file: its file, or its number in the data set.
-        width: of the image as the network saw it, in pixels.
-        height: likewise.
-        inputs: how often the backbone ran: once, or once for each sliding window.
-        tokens: sum over these runs, without prefix tokens.
-        dense_tokens: of the dense model.
-        fine_share: share of the image's regions that are fine, in [0, 1].
-        mean_p_fine: of the regions, in [0, 1].
-        gmacs: of the backbone, gate and embedding included, head not, in 1e9.
-        dense_gmacs: of the dense model.
-        agreement: see `ScaleView`.
-        accuracy: of the mixed prediction, see `ScaleView`; None without labels.
-        dense_accuracy: of the dense one.
-        note: what was done to the image beyond the test pipeline of the config.
+    Returns:
+        Its ``file``, or its number in the data set; ``width`` and ``height`` as the network saw it, in pixels; ``inputs``, how
+        often the backbone ran; the sums of ``tokens`` and ``gmacs`` over these runs, and ``dense_tokens`` and ``dense_gmacs``
+        of the dense model; ``fine_share`` and ``mean_p_fine`` of its regions; ``agreement``, ``accuracy`` and
+        ``dense_accuracy``, see `ScaleView`, None without labels; and a ``note`` of what was done to the image beyond the test
+        pipeline of the config.
     """
-
-    file: str
-    width: int
-    height: int
-    inputs: int
-    tokens: int
-    dense_tokens: int
-    fine_share: float
-    mean_p_fine: float
-    gmacs: float
-    dense_gmacs: float
-    agreement: float
-    accuracy: float | None
-    dense_accuracy: float | None
-    note: str
-
-    @classmethod
-    def of(cls, view: ScaleView) -> 'Figures':
-        height, width = view.sample.image.shape[:2]
-        mixed, dense = view.mixed.cost, view.dense.cost
-        return cls(
-            file=view.sample.name,
-            width=width,
-            height=height,
-            inputs=mixed.inputs,
-            tokens=mixed.tokens,
-            dense_tokens=dense.tokens,
-            fine_share=float(view.fine_mask.mean()),
-            mean_p_fine=float(view.p_fine.mean()),
-            gmacs=mixed.gmacs,
-            dense_gmacs=dense.gmacs,
-            agreement=view.agreement,
-            accuracy=view.accuracy(view.mixed),
-            dense_accuracy=view.accuracy(view.dense),
-            note=view.sample.note,
-        )
+    height, width = view.sample.image.shape[:2]
+    mixed, dense = view.mixed.cost, view.dense.cost
+    return dict(
+        file=view.sample.name,
+        width=width,
+        height=height,
+        inputs=mixed.inputs,
+        tokens=mixed.tokens,
+        dense_tokens=dense.tokens,
+        fine_share=float(view.fine_mask.mean()),
+        mean_p_fine=float(view.p_fine.mean()),
+        gmacs=mixed.gmacs,
+        dense_gmacs=dense.gmacs,
+        agreement=view.agreement,
+        accuracy=view.accuracy(view.mixed),
+        dense_accuracy=view.accuracy(view.dense),
+        note=view.sample.note,
+    )
 
 
 class ScaleViewer:

@@ -2,38 +2,89 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from matplotlib import colormaps
+import pandas as pd
+import seaborn as sns
+import torch
+import torch.nn.functional as F
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from matplotlib.figure import SubFigure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from torch import Tensor
 
-from ..style import INK, dress, new_figure, save_figure
-from .evaluate import Point
-from .example import Example
-from .transform import UNMOVED
+from ...engine.run_gate import find_pixel_format
+from ...scale_map import draw_scale_map, enlarge
+from ..model import AnalysedModel
+from ..samples import Sample
+from ..style import INK, dress, legend_beside, new_figure, save_figure
+from .transform import UNMOVED, Transform, move_images
 
-GAIN = colormaps['RdBu']  # blue: the learned gate is better; the markers say so in greyscale
-AREAS = (25.0, 230.0)  # square points, of the least and the largest ratio of MACs
-KINDS = {1: ('^', 'learned gate better'), -1: ('v', 'fixed gate better'), 0: ('o', 'equal')}
+KINDS = {1.0: 'learned gate better', -1.0: 'fixed gate better', 0.0: 'equal'}
+MARKERS = dict(zip(KINDS.values(), '^vo', strict=True))
 
 
-def draw_shifts(points: Sequence[Point], examples: Sequence[Example], metric: str, path: Path, title: str = '') -> None:
+class Example(NamedTuple):
+    """A moved image.
+
+    Args:
+        transform: that moved it.
+        image: (H, W, 3) uint8 RGB.
+        scale_maps: of the learned and of the fixed gate, (H, W, 3) uint8 RGB each.
+        fine: their shares of fine regions, in [0, 1].
+    """
+
+    transform: Transform
+    image: np.ndarray
+    scale_maps: tuple[np.ndarray, ...]
+    fine: tuple[float, ...]
+
+
+def choose_examples(transforms: Sequence[Transform], number: int = 5) -> list[Transform]:
+    """Choose the telling ones, each once: unmoved, the smallest, the farthest shift, the largest, then the first ones."""
+    moved = [transform for transform in transforms if transform != UNMOVED]
+    if not moved:
+        return [UNMOVED]
+    smallest, largest = (pick(moved, key=lambda transform: transform.zoom) for pick in (min, max))
+    farthest = max(moved, key=lambda transform: transform.distance)
+    return list(dict.fromkeys((UNMOVED, smallest, farthest, largest, *moved)))[:number]
+
+
+@torch.inference_mode()
+def show_example(
+    learned: AnalysedModel, fixed: AnalysedModel, sample: Sample, transform: Transform, fill: Tensor | float = 0.0
+) -> Example:
+    """Move an image, and let both gates decide on the whole of it.
+
+    Args:
+        learned: with the learned gate; the sample is its input.
+        fixed: with the fixed gate.
+        sample: with the picture to show.
+        transform: see there.
+        fill: see `move_images`.
+    """
+    inputs = move_images(sample.inputs, transform, fill)
+    image, maps, shares = _moved_picture(learned, sample, transform, fill), [], []
+    for model in (learned, fixed):
+        mask = model.backbone.decide(inputs).fine_mask[0].cpu().numpy()
+        maps.append(draw_scale_map(image, mask, model.backbone.patch_size, model.backbone.coarse_patch_size))
+        shares.append(float(mask.mean()))
+    return Example(transform, enlarge(image), tuple(maps), tuple(shares))
+
+
+def draw_shifts(points: pd.DataFrame, examples: Sequence[Example], metric: str, path: Path, title: str = '') -> None:
     """Draw the examples above the scatter of the points.
 
     Args:
-        points: see `evaluate_points`.
+        points: see `evaluate_shifts`.
         examples: at least one, of one size.
         metric: name of the accuracy.
         path: of the PNG.
         title: above the examples.
     """
     height, width = examples[0].image.shape[:2]
-    column = 8.4 / max(len(examples), 4)
-    top = 3 * column * height / width + 1.1
+    top = 3 * 8.4 / max(len(examples), 4) * height / width + 1.1
     figure = new_figure(8.4, top + 4.2)
     above, below = figure.subfigures(2, 1, height_ratios=(top, 4.2))
     _draw_examples(above, examples, title)
@@ -57,65 +108,40 @@ def _draw_examples(figure: SubFigure, examples: Sequence[Example], title: str) -
     figure.suptitle(f'(a) {title}', x=0.01, ha='left', fontsize=10, color=INK)
 
 
-def _draw_points(axes: Axes, points: Sequence[Point], metric: str) -> None:
-    gains, costs = (np.array([getattr(point, name) for point in points]) for name in ('gain', 'cost'))
-    limit = max(float(np.nanmax(np.abs(gains))), 0.1)
-    colours = Normalize(-limit, limit)
-    area = _area(float(costs.min()), float(costs.max()))
+def _draw_points(axes: Axes, points: pd.DataFrame, metric: str) -> None:
+    gain, cost = f'{metric},\nlearned - fixed', 'MACs,\nlearned / fixed'
+    shown = points.rename(columns={'gain': gain, 'macs_ratio': cost})
+    shown[' '] = np.sign(points.gain.fillna(0)).map(KINDS)
+    limit = max(float(points.gain.abs().max()), 0.1)
+    # blue: the learned gate is better; the markers say so in greyscale
+    colours = dict(hue=gain, palette='RdBu', hue_norm=(-limit, limit))
+    style = dict(size=cost, sizes=(25, 230), style=' ', markers=MARKERS, edgecolor=INK, linewidth=0.8, zorder=3)
+    sns.scatterplot(
+        shown.sort_values(cost, ascending=False), x='zoom', y='distance', ax=axes, legend='brief', **colours, **style
+    )
     dress(
         axes,
         'zoom (below 1 the scene shrinks, above 1 it is cut)',
         "shift of the scene's middle\n(share of the frame's side)",
         f'(b) {len(points)} transforms of all images',
     )
-    shown = None
-    for sign, (marker, _) in KINDS.items():
-        group = [i for i in np.argsort(-costs) if np.sign(np.nan_to_num(gains[i])) == sign]  # small ones on top
-        if not group:
-            continue
-        places = [(points[i].transform.zoom, points[i].transform.distance) for i in group]
-        shown = axes.scatter(
-            *zip(*places, strict=True),
-            s=[area(costs[i]) for i in group],
-            c=gains[group],
-            marker=marker,
-            cmap=GAIN,
-            norm=colours,
-            edgecolors=INK,
-            linewidths=0.8,
-            zorder=3,
-        )
-    _annotate_unmoved(axes, points)
+    if (points.distance == 0).any():
+        axes.annotate('unmoved', (1, 0), xytext=(11, -3), textcoords='offset points', fontsize=9, color=INK)
     axes.set_xscale('log')
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 6)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f'{value:g}'))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0.08, 0.12)
-    bar = axes.figure.colorbar(shown, ax=axes, pad=0.02)
-    bar.set_label(f'{metric}, learned - fixed (points)', color=INK)
-    bar.ax.tick_params(colors=INK)
-    _add_legends(axes, area, np.unique(np.linspace(costs.min(), costs.max(), 3)), {int(np.sign(gain)) for gain in gains})
+    legend_beside(axes)
 
 
-def _annotate_unmoved(axes: Axes, points: Sequence[Point]) -> None:
-    for point in points:
-        if point.transform == UNMOVED:
-            place = dict(xytext=(11, -3), textcoords='offset points', fontsize=9, color=INK)
-            axes.annotate('unmoved', (1, 0), **place)
-
-
-def _area(low: float, high: float):
-    """Ratio of MACs -> area of a marker in square points."""
-    return lambda ratio: float(np.interp(ratio, (low, high), AREAS)) if high > low else float(np.mean(AREAS))
-
-
-def _add_legends(axes: Axes, area, ratios: Sequence[float], signs: set[int]) -> None:
-    style = dict(linestyle='none', markeredgecolor=INK, markerfacecolor='white')
-    kinds = [
-        Line2D([], [], marker=KINDS[sign][0], label=KINDS[sign][1], markersize=8, **style) for sign in KINDS if sign in signs
-    ]
-    sizes = [Line2D([], [], marker='o', label=f'{ratio:.2f}', markersize=area(ratio) ** 0.5, **style) for ratio in ratios]
-    place = dict(frameon=False, fontsize=9, labelcolor=INK, loc='upper center')
-    axes.add_artist(axes.legend(handles=kinds, bbox_to_anchor=(0.24, -0.17), ncols=len(kinds), **place))
-    title = dict(title='MACs learned / fixed', title_fontsize=9)
-    axes.legend(handles=sizes, bbox_to_anchor=(0.8, -0.15), ncols=len(sizes), **title, **place)
+def _moved_picture(model: AnalysedModel, sample: Sample, transform: Transform, fill: Tensor | float) -> np.ndarray:
+    """The picture of what the network sees, padding included."""
+    pixels = find_pixel_format(model.cfg)
+    normalization = pixels.normalization if pixels else ((0.0,) * 3, (1.0,) * 3)
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in normalization)
+    picture = (torch.from_numpy(sample.image.copy()).permute(2, 0, 1).float() - mean) / std
+    height, width = (wide - side for wide, side in zip(sample.inputs.shape[-2:], picture.shape[-2:], strict=True))
+    fill = fill.cpu() if isinstance(fill, Tensor) else fill
+    moved = move_images(F.pad(picture, (0, width, 0, height))[None], transform, fill)[0] * std + mean
+    return moved.permute(1, 2, 0).round().clamp(0, 255).byte().numpy()

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-UNKNOWN = 255  # label where the frame shows nothing
+from ..evaluate import IGNORED
 
 
 @dataclass(frozen=True)
@@ -88,9 +88,9 @@ def move_labels(labels: Tensor, transform: Transform) -> Tensor:
     """
     if transform == UNMOVED:
         return labels
-    lowered = (labels.float() - UNKNOWN).unsqueeze(1)
+    lowered = (labels.float() - IGNORED).unsqueeze(1)
     moved = F.grid_sample(lowered, _sampled_at(lowered, transform), mode='nearest', align_corners=False)
-    return (moved.squeeze(1) + UNKNOWN).to(labels.dtype)
+    return (moved.squeeze(1) + IGNORED).to(labels.dtype)
 
 
 def _sampled_at(images: Tensor, transform: Transform) -> Tensor:

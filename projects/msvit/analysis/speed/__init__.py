@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Iterator
 
-from .batch import batch_rows
+from .backbone import peer_rows, precision_rows, vit_rows
 from .hosts import host_rows
-from .peers import peer_rows
-from .precision import precision_rows
 from .row import Row, Setting
 from .segmenter import segmenter_rows
-from .throughput import TOKENS, throughput_rows
+from .throughput import TOKENS, batch_rows, throughput_rows
 from .training import training_rows
-from .vit import vit_rows
 
 GROUPS: dict[str, Callable[[Setting], Iterator[Row]]] = {
     'vit': vit_rows,

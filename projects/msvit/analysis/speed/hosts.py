@@ -9,13 +9,12 @@ from .models import random_mask
 from .row import Row, Setting
 
 FINE_SHARE = 0.5
-SWIN_SIZES = (224, 512)
 SWIN_REGION = 16
 
 
 def host_rows(setting: Setting) -> Iterator[Row]:
-    """Hosts with random masks, half of the regions coarse."""
-    for size in SWIN_SIZES:
+    """Measure hosts under random masks, half of the regions coarse."""
+    for size in (224, 512):
         yield from _swin_rows(setting, size)
     for host, plain in ((MSEViT, 'EViT'), (MSDyViT, 'DynamicViT')):
         for batch in (1, 8):
@@ -25,19 +24,20 @@ def host_rows(setting: Setting) -> Iterator[Row]:
 def _swin_rows(setting: Setting, size: int) -> Iterator[Row]:
     timms = timm.create_model('swin_tiny_patch4_window7_224', img_size=size, num_classes=0, global_pool='')
     mixed = MSSwin(img_size=size, coarse_patch_size=SWIN_REGION, out_type='avg_featmap')
-    timms, mixed = (setting.place(model).eval() for model in (timms, mixed))
+    timms, mixed = setting.place(timms).eval(), setting.place(mixed).eval()
     images, mask = setting.images(1, 3, size, size), random_mask(1, size // SWIN_REGION, FINE_SHARE).to(setting.device)
-    runs = dict(timm=lambda: timms(images), dense=lambda: mixed(images), mixed=lambda: mixed(images, mask))
-    measured = setting.measure(runs)
     name = f'MSSwin-T, {size} px, half of the regions coarse, S_c = {SWIN_REGION}'
-    yield measured.row('mixed', 'timm', name, "timm's Swin-T", 1.2)
-    yield measured.row('mixed', 'dense', name, "Swin-T on this project's blocks")
+    theirs, ours = "timm's Swin-T", "Swin-T on this project's blocks"
+    runs = {theirs: lambda: timms(images), ours: lambda: mixed(images), name: lambda: mixed(images, mask)}
+    measured = setting.measure(runs)
+    yield measured.row(name, theirs, 1.2)
+    yield measured.row(name, ours)
 
 
 def _pruning_row(setting: Setting, host: type[MSEViT] | type[MSDyViT], plain: str, batch: int, size: int = 224) -> Row:
     net = setting.place(host('deit_small_patch16_224')).eval()
     images = setting.images(batch, 3, size, size)
     mask = random_mask(batch, size // net.coarse_patch_size, FINE_SHARE).to(setting.device)
-    measured = setting.measure(dict(dense=lambda: net(images), mixed=lambda: net(images, mask)))
     name = f'MS-{plain}, DeiT-S, {size} px, half of the regions coarse' + (f', batch of {batch}' if batch > 1 else '')
-    return measured.row('mixed', 'dense', name.replace('DynamicViT', 'DyViT'), plain, 1.2)
+    name = name.replace('DynamicViT', 'DyViT')
+    return setting.measure({plain: lambda: net(images), name: lambda: net(images, mask)}).row(name, plain, 1.2)

@@ -9,7 +9,11 @@ from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...backbones import MSViT
+from ...backbones import MSDyViT, MSEViT, MSViT
+from ...linear import adopt_linears
+from ..macs import count_macs
+from ..peers import peers_at_macs
+from .row import Setting
 
 ARCH = 'vit_small_patch16_224'
 PATCH, REGION = 16, 32
@@ -18,12 +22,12 @@ _SMALL = dict(in_channels=384, channels=384, num_classes=CLASSES, num_layers=2, 
 
 
 def plain_vit(img_size: int | tuple[int, int]) -> nn.Module:
-    """timm's ViT-S/16 without classifier, patch 16."""
+    """Build timm's ViT-S/16 without classifier, patch 16."""
     return timm.create_model(ARCH, img_size=img_size, num_classes=0, global_pool='').eval()
 
 
 def mixed_vit(img_size: int, tokens: int | None = None, **options: Any) -> MSViT:
-    """MSViT-S/16,32 whose gate runs and finds the most needed regions, so many that an image has ``tokens`` tokens.
+    """Build MSViT-S/16,32 whose gate runs and finds the most needed regions, so many that an image has ``tokens`` tokens.
 
     Args:
         img_size: side in pixels, a multiple of 32.
@@ -32,6 +36,28 @@ def mixed_vit(img_size: int, tokens: int | None = None, **options: Any) -> MSViT
     """
     net = MSViT(ARCH, img_size=img_size, gate=gate(img_size, tokens), out_type='tokens', **options)
     return net.eval()
+
+
+def peers_of(mixed: MSViT, size: int, setting: Setting) -> tuple[nn.Module, dict[str, nn.Module]]:
+    """Put the weights of a mixed-scale ViT into a plain ViT, and into token merging and pruning at its MACs.
+
+    Args:
+        mixed: of the architecture `ARCH`.
+        size: side of its images in pixels.
+        setting: where to run.
+
+    Returns:
+        The plain ViT; the others by method and setting.
+    """
+    dense, image = setting.place(plain_vit(size)), setting.images(1, 3, size, size)
+    dense.load_state_dict(mixed.state_dict(), strict=False)
+    adopt_linears(dense)  # the same matrix products for all
+    hosts = {}
+    for name, kind in dict(EViT=MSEViT, DynamicViT=MSDyViT).items():
+        hosts[name] = setting.place(kind(ARCH, img_size=size, out_type='tokens')).eval()
+        hosts[name].load_state_dict(mixed.state_dict(), strict=False)
+    peers = peers_at_macs(dense, hosts, image, (size // PATCH) ** 2, count_macs(lambda: mixed(image)))
+    return dense, {', '.join(names): peer for names, peer in peers.items()}
 
 
 def gate(img_size: int, tokens: int | None) -> dict[str, Any] | None:

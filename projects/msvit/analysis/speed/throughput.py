@@ -1,30 +1,39 @@
-"""Images per second and peak memory by batch size, and the fastest way to launch a single image."""
+"""Images per second and peak memory by batch size, ragged batches, and the fastest way to launch a single image."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import torch
 from torch import nn
 
-from ...backbones import MSDyViT, MSEViT
-from ...linear import adopt_linears
 from ..macs import count_macs
 from ..memory import peak_memory
-from ..peers import peers_at_macs
-from .models import ARCH, PATCH, fine_masks, mixed_segmenter, mixed_vit, mmseg_segmenter, plain_vit
+from .models import fine_masks, mixed_segmenter, mixed_vit, mmseg_segmenter, peers_of, plain_vit
 from .row import Row, Setting
 
 TOKENS = {512: 586, 224: 139}  # of an image, by its side in pixels
 ASKED = {1: 1.3, 32: 1.8}  # of MSSeg-S at 512 px against its dense twin, by batch size
 GRAPHS = ', CUDA graphs'
+RAGGED = [400, 451, 502, 553, 604, 655, 706, 760]  # tokens of each image of the batch group
+PADDED = 'padded to the longest, masked'
 
-Run = Callable[[], object]
+Ways = Mapping[str, nn.Module]  # one model by how its blocks are launched
+
+
+def batch_rows(setting: Setting) -> Iterator[Row]:
+    """Measure packed execution of a ragged batch against padding to the longest with a key mask."""
+    name = f'MSViT-S, batch of {len(RAGGED)}, {min(RAGGED)} to {max(RAGGED)} tokens, packed'
+    packed, padded = (partial(call, net) for net, call in _ragged(setting, 512, RAGGED))
+    measured = setting.measure({name: packed, PADDED: padded}, slow=True)
+    with torch.inference_mode():
+        memory = peak_memory(packed) / peak_memory(padded)
+    yield measured.row(name, PADDED, 1.4, f'peak memory {memory:.2f}x')
 
 
 def throughput_rows(setting: Setting) -> Iterator[Row]:
-    """MSViT-S and MSSeg-S against dense models, token merging, token pruning and padding, at every batch size."""
+    """Measure MSViT-S and MSSeg-S against dense models, merging, pruning and padding, at every batch size."""
     for size in setting.sizes:
         yield from _vit_rows(setting, size, TOKENS[size])
         yield from _segmenter_rows(setting, size, TOKENS[size])
@@ -32,72 +41,51 @@ def throughput_rows(setting: Setting) -> Iterator[Row]:
 
 
 def _vit_rows(setting: Setting, size: int, tokens: int) -> Iterator[Row]:
+    name, ours, timms = f'MSViT-S, {size} px, {tokens} tokens', f"ViT-S on this project's blocks, {size} px", "timm's ViT-S"
     mixed, dense = setting.place(mixed_vit(size, tokens)), setting.place(mixed_vit(size))
-    timms = setting.place(plain_vit(size))
-    peers = _peers(setting, mixed, size)
-    mixed, dense = _ways(mixed, setting), _ways(dense, setting)
-    name, ours = f'MSViT-S, {size} px, {tokens} tokens', f"ViT-S on this project's blocks, {size} px"
+    peers = {timms: setting.place(plain_vit(size)), **peers_of(mixed, size, setting)[1]}
+    models = {name: _ways(mixed, setting), ours: _ways(dense, setting), **{peer: {'': net} for peer, net in peers.items()}}
     for batch in setting.batches:
         images = setting.images(batch, 3, size, size)
-        measured = _Measured(setting, batch)
-        measured.add(name, mixed, lambda net, images=images: net(images))
-        measured.add(ours, dense, lambda net, images=images: net(images))
-        measured.add("timm's ViT-S", {'': timms}, lambda net, images=images: net(images))
-        for peer, net in peers.items():
-            measured.add(peer, {'': net}, lambda net, images=images: net(images))
-        measured.finish()
+        measured = _Measured(setting, batch, models, lambda net, images=images: net(images))
         yield from measured.against(name, ours)
-        for baseline in ("timm's ViT-S", *peers):
-            yield measured.row(name, baseline, asked=None if baseline.startswith('timm') else 1.0)
+        for peer in peers:
+            yield measured.row(name, peer, asked=None if peer == timms else 1.0)
 
 
 def _segmenter_rows(setting: Setting, size: int, tokens: int) -> Iterator[Row]:
-    models = mixed_segmenter(size, tokens), mixed_segmenter(size), mmseg_segmenter(size)
-    mixed, dense, theirs = map(setting.place, models)
-    mixed, dense = _ways(mixed, setting), _ways(dense, setting)
     name, ours = f'MSSeg-S, {size} px, {tokens} tokens', f"Seg-S on this project's blocks, {size} px"
+    theirs = "mmseg's Segmenter-S"
+    mixed, dense = setting.place(mixed_segmenter(size, tokens)), setting.place(mixed_segmenter(size))
+    models = {name: _ways(mixed, setting), ours: _ways(dense, setting), theirs: {'': setting.place(mmseg_segmenter(size))}}
     for batch in setting.batches:
         images = setting.images(batch, 3, size, size)
-        measured = _Measured(setting, batch)
-        for model, ways in ((name, mixed), (ours, dense), ("mmseg's Segmenter-S", {'': theirs})):
-            measured.add(model, ways, lambda net, images=images: net(images, mode='tensor'))
-        measured.finish()
+        measured = _Measured(setting, batch, models, lambda net, images=images: net(images, mode='tensor'))
         yield from measured.against(name, ours, ASKED.get(batch) if size == 512 else None)
-        yield measured.row(name, "mmseg's Segmenter-S")
+        yield measured.row(name, theirs)
 
 
 def _ragged_rows(setting: Setting, size: int, tokens: int) -> Iterator[Row]:
     """Batches whose images have up to a third more or fewer tokens than on average: packed against padded."""
-    nets = {layout: setting.place(mixed_vit(size, layout=layout)) for layout in ('packed', 'trimmed')}
     for batch in setting.batches:
         if batch == 1:
             continue
         spread = torch.linspace(-tokens / 9, tokens / 9, batch).round().int() * 3
-        masks = fine_masks(size, (spread + tokens).tolist()).to(setting.device)
-        images = setting.images(batch, 3, size, size)
-        name, padded = f'MSViT-S, {size} px, ragged, {tokens} tokens on average, packed', 'padded to the longest, masked'
-        measured = _Measured(setting, batch)
-        for model, layout in ((name, 'packed'), (padded, 'trimmed')):
-            measured.add(model, {'': nets[layout]}, lambda net, images=images, masks=masks: net(images, fine_mask=masks))
-        measured.finish()
+        name = f'MSViT-S, {size} px, ragged, {tokens} tokens on average, packed'
+        (packed, call), (padded, _) = _ragged(setting, size, (spread + tokens).tolist())
+        measured = _Measured(setting, batch, {name: {'': packed}, PADDED: {'': padded}}, call)
         # torch may not count its kernel of variable length
-        yield replace(measured.row(name, padded), macs=None)
+        yield measured.row(name, PADDED)._replace(macs=None)
 
 
-def _peers(setting: Setting, mixed: nn.Module, size: int) -> dict[str, nn.Module]:
-    """Token merging and pruning on the same weights at the MACs of the mixed net."""
-    dense, image = setting.place(plain_vit(size)), setting.images(1, 3, size, size)
-    dense.load_state_dict(mixed.state_dict(), strict=False)
-    adopt_linears(dense)  # the same matrix products for all
-    hosts = {}
-    for name, kind in dict(EViT=MSEViT, DynamicViT=MSDyViT).items():
-        hosts[name] = setting.place(kind(ARCH, img_size=size, out_type='tokens')).eval()
-        hosts[name].load_state_dict(mixed.state_dict(), strict=False)
-    peers = peers_at_macs(dense, hosts, image, (size // PATCH) ** 2, count_macs(lambda: mixed(image)))
-    return {', '.join(names): peer for names, peer in peers.items()}
+def _ragged(setting: Setting, size: int, tokens: Sequence[int]) -> Iterator[tuple[nn.Module, Callable[[nn.Module], object]]]:
+    """The packed and the padded net, each with how it runs on images of so many tokens each."""
+    images, masks = setting.images(len(tokens), 3, size, size), fine_masks(size, list(tokens)).to(setting.device)
+    for layout in ('packed', 'trimmed'):
+        yield setting.place(mixed_vit(size, layout=layout)), lambda net: net(images, fine_mask=masks)
 
 
-def _ways(model: nn.Module, setting: Setting) -> dict[str, nn.Module]:
+def _ways(model: nn.Module, setting: Setting) -> Ways:
     """The model as it is, and by other ways to launch its blocks; on a CPU graphs are padded blocks, and none compile."""
     ways = {'': model}
     for compiled, graphs in product((False, True) if setting.device.type == 'cuda' else (False,), (False, True)):
@@ -114,41 +102,34 @@ def _ways(model: nn.Module, setting: Setting) -> dict[str, nn.Module]:
 
 
 class _Measured:
-    """Times and memory of models at one batch size, each by several ways.
+    """Times and memory of models at one batch size, each by several ways, in turns.
 
     Args:
         setting: where and how long to measure.
         batch: images of a call; graphs are for one.
+        models: each by its ways.
+        call: how a model runs.
     """
 
-    def __init__(self, setting: Setting, batch: int):
-        self.setting, self.batch = setting, batch
-        self.runs: dict[tuple[str, str], Run] = {}
-
-    def add(self, name: str, ways: Mapping[str, nn.Module], run: Callable[[nn.Module], object]) -> None:
-        """A model that is to be measured."""
-        for way, net in ways.items():
-            if self.batch == 1 or GRAPHS not in way:
-                self.runs[name, way] = lambda net=net: run(net)
-
-    def finish(self) -> None:
-        """Measure all that was added, in turns."""
-        names = {f'{name}{way}': run for (name, way), run in self.runs.items()}
-        times = self.setting.time(names)
-        self.seconds = {key: times[''.join(key)] for key in self.runs}
-        plain = {name: run for (name, way), run in self.runs.items() if not way}
-        self.macs = {name: count_macs(run) for name, run in plain.items()}
+    def __init__(self, setting: Setting, batch: int, models: Mapping[str, Ways], call: Callable[[nn.Module], object]):
+        runs = {
+            (name, way): partial(call, net)
+            for name, ways in models.items()
+            for way, net in ways.items()
+            if batch == 1 or GRAPHS not in way
+        }
+        self.batch, self.seconds = batch, setting.time(runs)
+        self.macs = {name: count_macs(run) for (name, way), run in runs.items() if not way}
         with torch.inference_mode():  # a graph's memory stays allocated, so no call has a peak of its own
-            device = self.setting.device
-            self.memory = {key: peak_memory(run, device) for key, run in self.runs.items() if GRAPHS not in key[1]}
+            self.memory = {key: peak_memory(run, setting.device) for key, run in runs.items() if GRAPHS not in key[1]}
 
     def fastest(self, name: str) -> str:
         """The way that took the least time."""
-        return min((way for model, way in self.runs if model == name), key=lambda way: self.seconds[name, way])
+        return min((way for model, way in self.seconds if model == name), key=lambda way: self.seconds[name, way])
 
     def against(self, name: str, baseline: str, asked: float | None = None) -> Iterator[Row]:
         """Rows of two models by each way, then each by its fastest, which is what is asked for."""
-        ways = [way for model, way in self.runs if model == name]
+        ways = [way for model, way in self.seconds if model == name]
         best, their_best = self.fastest(name), self.fastest(baseline)
         for way in ways:
             yield self.row(name, baseline, way, way, asked if best == their_best == way else None)
@@ -157,15 +138,13 @@ class _Measured:
 
     def row(self, name: str, baseline: str, way: str = '', their_way: str = '', asked: float | None = None) -> Row:
         this, that = (name, way), (baseline, their_way)
-        note = 'the fastest way' if way and way == self.fastest(name) else ''
-        memory = (self.memory[this], self.memory[that]) if this in self.memory and that in self.memory else None
         return Row(
             f'{name}, batch of {self.batch}{way}',
             baseline + their_way,
             (self.seconds[this], self.seconds[that]),
             self.macs[baseline] / self.macs[name],
             asked,
-            note,
+            'the fastest way' if way and way == self.fastest(name) else '',
             self.batch,
-            memory,
+            (self.memory[this], self.memory[that]) if this in self.memory and that in self.memory else None,
         )

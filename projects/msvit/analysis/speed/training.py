@@ -52,7 +52,7 @@ def _rows_at(setting: Setting, tokens: int, asked: dict[str, float]) -> Iterator
     steps = dict(dense=step_of(dense, lambda: dense.forward_features(images)[:, 0], dict))
     steps.update({layout: mixed_step(layout) for layout in LAYOUTS})
     costs = measure_steps(steps, setting.slow_rounds)
-    times = {name: cost.seconds.median for name, cost in costs.items()}
+    times = {name: cost.seconds['median'] for name, cost in costs.items()}
     for layout in LAYOUTS:
         memory = costs[layout].peak_bytes / costs['dense'].peak_bytes
         yield Row(

@@ -2,14 +2,13 @@
 
 from .drawing import draw
 from .points import Point, make_points, require_readable
-from .results import MetricError, Summary, read_result, require_unchanged, summarise, write_text
+from .results import MetricError, read_result, require_unchanged, summarise
 from .training import Outcome, train_points
 
 __all__ = [
     'MetricError',
     'Outcome',
     'Point',
-    'Summary',
     'draw',
     'make_points',
     'read_result',
@@ -17,5 +16,4 @@ __all__ = [
     'require_unchanged',
     'summarise',
     'train_points',
-    'write_text',
 ]

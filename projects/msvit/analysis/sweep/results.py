@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
+import pandas as pd
+
 from ...atomic_write import atomic_write
-from .points import Point, Values, fingerprint
+from .points import Point, fingerprint
 
 METRICS = ('accuracy/top1', 'mIoU')
 GMACS, COUNT, INPUTS = 'tokens/gmacs_mean', 'tokens/count_mean', 'tokens/inputs_per_image'
@@ -84,8 +85,8 @@ def require_unchanged(points: Sequence[Point]) -> None:
     changed = []
     for point in points:
         trained = None
-        if point.result_file.is_file():
-            trained = read_result(point)['fingerprint']
+        if result := read_result(point):
+            trained = result['fingerprint']
         elif last_checkpoint(point.run_dir) and point.config_file.is_file():
             trained = fingerprint(point.config_file.read_text(encoding='utf-8'))
         if trained not in (None, point.fingerprint):
@@ -99,72 +100,51 @@ def require_unchanged(points: Sequence[Point]) -> None:
         )
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Points that differ in their seed alone; figures are None before the first is finished.
-
-    Args:
-        values: where they lie, without the seed.
-        done: how many are finished.
-        planned: how many there are.
-        metric: mean of the metric.
-        metric_std: its sample standard deviation, None below two seeds.
-        gmacs: mean of the backbone's GMACs per image.
-        gmacs_std: their sample standard deviation.
-        tokens: mean tokens of a network input.
-        train_seconds_per_iter: mean, None where the log has no times.
-    """
-
-    values: Values
-    done: int
-    planned: int
-    metric: float | None = None
-    metric_std: float | None = None
-    gmacs: float | None = None
-    gmacs_std: float | None = None
-    tokens: float | None = None
-    train_seconds_per_iter: float | None = None
-
-
-def summarise(points: Sequence[Point], metric: str | None = None) -> tuple[list[Summary], str | None]:
-    """Figures over seeds.
+def summarise(points: Sequence[Point], metric: str | None = None) -> tuple[pd.DataFrame, str | None]:
+    """Take means over seeds.
 
     Args:
         points: of the sweep, finished or not.
         metric: name of a validation metric; None: the first of ``METRICS`` that there is.
 
     Returns:
-        One summary for each place on the grid, in the order of the points, and the metric's name (None if none is finished).
+        A row for each place on the grid, in the order of the points, and the metric's name (None if none is finished). The
+        columns are ``values`` (where the place lies), ``done`` and ``planned`` (seeds), means of the ``metric``, of ``gmacs``
+        of the backbone for an image, of ``tokens`` of a network input, and of ``train_seconds_per_iter``; sample standard
+        deviations ``metric_std`` and ``gmacs_std``. NaN where there is no figure.
 
     Raises:
         MetricError: the results have no such metric.
     """
-    groups: dict[tuple, list[dict | None]] = {}
-    for point in points:
-        groups.setdefault(_without_seed(point.values), []).append(read_result(point))
-    finished = [result for results in groups.values() for result in results if result]
+    results = [read_result(point) for point in points]
+    finished = [result for result in results if result]
     if finished:
         metric = _choose_metric(finished, metric)
-    return [_summary(dict(place), results, metric) for place, results in groups.items()], metric
-
-
-def _summary(values: Values, results: list[dict | None], metric: str | None) -> Summary:
-    summary = Summary(values, done=sum(map(bool, results)), planned=len(results))
-    metrics = [result['metrics'] for result in results if result]
-    if not metrics:
-        return summary
-    scores = [figures[metric] for figures in metrics]
-    gmacs = [figures[GMACS] * figures.get(INPUTS, 1) for figures in metrics]
-    seconds = [result['train_seconds_per_iter'] for result in results if result and result['train_seconds_per_iter']]
-    return replace(
-        summary,
-        metric=fmean(scores),
-        metric_std=stdev(scores) if len(scores) > 1 else None,
-        gmacs=fmean(gmacs),
-        gmacs_std=stdev(gmacs) if len(gmacs) > 1 else None,
-        tokens=fmean(figures[COUNT] for figures in metrics),
-        train_seconds_per_iter=fmean(seconds) if seconds else None,
+    rows = [_figures(point, result, metric) for point, result in zip(points, results, strict=True)]
+    table = pd.DataFrame(rows, columns=['place', 'values', 'metric', 'gmacs', 'tokens', 'seconds'])
+    groups = table.astype(dict.fromkeys(['metric', 'gmacs', 'tokens', 'seconds'], float)).groupby('place', sort=False)
+    summary = groups.agg(
+        values=('values', 'first'),
+        done=('metric', 'count'),
+        planned=('metric', 'size'),
+        metric=('metric', 'mean'),
+        metric_std=('metric', 'std'),
+        gmacs=('gmacs', 'mean'),
+        gmacs_std=('gmacs', 'std'),
+        tokens=('tokens', 'mean'),
+        train_seconds_per_iter=('seconds', 'mean'),
     )
+    return summary.reset_index(drop=True), metric
+
+
+def _figures(point: Point, result: dict[str, Any] | None, metric: str | None) -> dict[str, Any]:
+    values = {axis: value for axis, value in point.values.items() if axis != 'seed'}
+    row = dict(place=str(values), values=values)
+    if result and metric:
+        found = result['metrics']
+        row |= dict(metric=found[metric], gmacs=found[GMACS] * found.get(INPUTS, 1), tokens=found[COUNT])
+        row['seconds'] = result['train_seconds_per_iter']
+    return row
 
 
 def _choose_metric(results: list[dict], wanted: str | None) -> str:
@@ -175,10 +155,6 @@ def _choose_metric(results: list[dict], wanted: str | None) -> str:
             f'not every result has {wanted or " or ".join(METRICS)}: choose with --metric among {", ".join(sorted(common))}'
         )
     return chosen
-
-
-def _without_seed(values: Values) -> tuple:
-    return tuple((axis, value) for axis, value in values.items() if axis != 'seed')
 
 
 def _of_training(record: dict) -> bool:

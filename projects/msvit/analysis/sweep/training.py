@@ -1,23 +1,24 @@
 """Training the points of a sweep, several at once, each in a process of its own."""
 
+import asyncio
 import json
 import os
-import subprocess
+import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from asyncio.subprocess import DEVNULL
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from queue import SimpleQueue
+from typing import NamedTuple
 
 import torch
 
-from .lock import BusyError, lock
 from .points import Point
 from .results import final_validation, last_checkpoint, write_result, write_text
 
 TAIL = 15  # lines of the log of a failed point
+PATIENCE = 10.0  # seconds until a training that was told to end is killed
 
 # Validation alone, as a test.
 _EVALUATION = """
@@ -31,8 +32,7 @@ class PointError(RuntimeError):
     """A point could not be trained."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a training ended.
 
     Args:
@@ -45,50 +45,58 @@ class Outcome:
 
 
 def train_points(
-    points: Sequence[Point], tools: Path, jobs: int = 1, started: Callable[[Point], None] = lambda point: None
-) -> Iterator[Outcome]:
+    points: Sequence[Point],
+    tools: Path,
+    jobs: int = 1,
+    started: Callable[[Point], None] = lambda point: None,
+    ended: Callable[[Outcome], None] = lambda outcome: None,
+) -> None:
     """Train unfinished points with ``train.py --resume`` in subprocesses, and write their results.
-
-    Closing the generator, or an exception such as Ctrl-C in it, ends the trainings; they go on from their last checkpoints the
-    next time.
 
     Args:
         points: to train, in this order.
         tools: the folder of ``train.py`` and ``test.py``.
         jobs: trainings at a time, >= 1.
-        started: called from another thread when a training begins.
+        started: called when a training begins.
+        ended: called when it has ended.
 
-    Returns:
-        An outcome for each point, as they end.
+    Raises:
+        KeyboardInterrupt: after Ctrl-C or SIGTERM, which end the trainings; they go on from their last checkpoints next time.
     """
-    children, gpus = _Children(), _gpus()
-    slots: SimpleQueue[int] = SimpleQueue()
-    for slot in range(jobs):
-        slots.put(slot)
-
-    def work(point: Point) -> Outcome:
-        slot = slots.get()
-        try:
-            started(point)
-            _train(point, tools, children, child_environment(os.environ, slot, jobs, gpus))
-            return Outcome(point)
-        except (PointError, BusyError) as error:
-            return Outcome(point, str(error))
-        finally:
-            slots.put(slot)
-
-    pool = ThreadPoolExecutor(jobs)
     try:
-        for future in as_completed([pool.submit(work, point) for point in points]):
-            yield future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # first, or the next training would start
-        children.end()
-        pool.shutdown()
+        asyncio.run(_train_all(points, tools, jobs, started, ended))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _train_all(
+    points: Sequence[Point],
+    tools: Path,
+    jobs: int,
+    started: Callable[[Point], None],
+    ended: Callable[[Outcome], None],
+) -> None:
+    waiting, gpus = deque(points), _gpus()
+
+    async def work(slot: int) -> None:
+        environ = child_environment(os.environ, slot, jobs, gpus)
+        while waiting:
+            point = waiting.popleft()
+            started(point)
+            try:
+                await _train(point, tools, environ)
+                ended(Outcome(point))
+            except PointError as error:
+                ended(Outcome(point, str(error)))
+
+    workers = asyncio.gather(*map(work, range(jobs)))
+    with suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, workers.cancel)
+    await workers
 
 
 def child_environment(environ: Mapping[str, str], slot: int, jobs: int, gpus: Sequence[str]) -> dict[str, str]:
-    """The environment of one of several trainings: its share of the CPU cores, or one of the GPUs.
+    """Give one of several trainings its share of the CPU cores, or one of the GPUs.
 
     Args:
         environ: of this process.
@@ -97,84 +105,51 @@ def child_environment(environ: Mapping[str, str], slot: int, jobs: int, gpus: Se
         gpus: names of the GPUs, as in ``CUDA_VISIBLE_DEVICES``.
     """
     environ = dict(environ)
-    if jobs == 1:
-        return environ
-    if gpus:
+    if jobs > 1 and gpus:
         environ['CUDA_VISIBLE_DEVICES'] = gpus[slot % len(gpus)]
-    else:
-        environ.setdefault('OMP_NUM_THREADS', str(max(1, _cores() // jobs)))
+    elif jobs > 1:
+        environ.setdefault('OMP_NUM_THREADS', str(max(1, (os.cpu_count() or 1) // jobs)))
     return environ
 
 
-class _Children:
-    """The subprocesses that run, which end together."""
+async def _train(point: Point, tools: Path, environ: dict[str, str]) -> None:
+    async def run(tool: str, config: Path, *arguments: str | Path) -> None:
+        status = await _run([sys.executable, str(tools / tool), str(config), *map(str, arguments)], point.log_file, environ)
+        if status:
+            tail = '\n'.join(point.log_file.read_text(encoding='utf-8', errors='replace').splitlines()[-TAIL:])
+            raise PointError(f'{tool} ended with status {status}. The end of {point.log_file}:\n{tail}')
 
-    def __init__(self) -> None:
-        self._running: set[subprocess.Popen] = set()
-        self._guard, self._ended = threading.Lock(), False
-
-    def run(self, command: list[str], log_file: Path, environ: dict[str, str], inherit: tuple[int, ...]) -> int:
-        """Wait for a command whose output goes to the end of a log; its exit status."""
-        with open(log_file, 'ab') as log:
-            with self._guard:
-                if self._ended:
-                    raise PointError('the sweep has ended')
-                child = subprocess.Popen(
-                    command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environ, pass_fds=inherit
-                )
-                self._running.add(child)
-            status = child.wait()
-        with self._guard:
-            self._running.discard(child)
-        return status
-
-    def end(self) -> None:
-        """End those that run, and start none any more."""
-        with self._guard:
-            self._ended = True
-            running = list(self._running)
-        for child in running:
-            child.terminate()
-        for child in running:
-            try:
-                child.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-
-
-def _train(point: Point, tools: Path, children: _Children, environ: dict[str, str]) -> None:
     point.folder.mkdir(parents=True, exist_ok=True)
-    with lock(point.folder) as inherit:
-        if point.result_file.is_file():  # another sweep was faster
-            return
-
-        def run(tool: str, config: Path, *arguments: str | Path) -> None:
-            command = [sys.executable, str(tools / tool), str(config), *map(str, arguments)]
-            status = children.run(command, point.log_file, environ, inherit)
-            if status:
-                raise PointError(f'{tool} ended with status {status}. The end of {point.log_file}:\n{_tail(point.log_file)}')
-
-        write_text(point.config_file, point.text)
-        run('train.py', point.config_file, '--work-dir', point.run_dir, '--resume')
-        metrics = final_validation(point.run_dir)
-        if metrics is None:  # ended during the last validation, after the last checkpoint
-            config, figures = point.folder / 'evaluation.py', point.folder / 'evaluation.json'
-            write_text(config, point.text + _EVALUATION)
-            run('test.py', config, last_checkpoint(point.run_dir), '--work-dir', point.folder / 'evaluation', '--out', figures)
-            metrics = json.loads(figures.read_text(encoding='utf-8'))['metrics']
-        write_result(point, metrics)
+    write_text(point.config_file, point.text)
+    # a work dir serves one training at a time: one that a killed sweep has left behind makes this one fail
+    await run('train.py', point.config_file, '--work-dir', point.run_dir, '--resume')
+    metrics, checkpoint = final_validation(point.run_dir), last_checkpoint(point.run_dir)
+    if metrics is None and checkpoint:  # ended during the last validation, after the last checkpoint
+        config, figures = point.folder / 'evaluation.py', point.folder / 'evaluation.json'
+        write_text(config, point.text + _EVALUATION)
+        await run('test.py', config, checkpoint, '--work-dir', point.folder / 'evaluation', '--out', figures)
+        metrics = json.loads(figures.read_text(encoding='utf-8'))['metrics']
+    if metrics is None:
+        raise PointError(f'train.py left neither a validation nor a checkpoint in {point.run_dir}')
+    write_result(point, metrics)
 
 
-def _tail(log_file: Path) -> str:
-    lines = log_file.read_text(encoding='utf-8', errors='replace').splitlines() if log_file.is_file() else []
-    return '\n'.join(lines[-TAIL:])
+async def _run(command: list[str], log_file: Path, environ: dict[str, str]) -> int:
+    """Wait for a command whose output goes to the end of a log; end it where this is cancelled. Its exit status."""
+    with open(log_file, 'ab') as log:
+        child = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=log, stderr=log, env=environ)
+    try:
+        return await child.wait()
+    finally:
+        if child.returncode is None:
+            child.terminate()
+            try:
+                await asyncio.wait_for(child.wait(), PATIENCE)
+            except asyncio.TimeoutError:
+                child.kill()
 
 
 def _gpus() -> list[str]:
     visible = os.environ.get('CUDA_VISIBLE_DEVICES')
     count = torch.cuda.device_count()
     return visible.split(',')[:count] if visible else [str(number) for number in range(count)]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1

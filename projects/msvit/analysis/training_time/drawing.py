@@ -20,12 +20,12 @@ def draw_costs(costs: Mapping[str, StepCost], path: Path, title: str = '') -> No
     axes = figure.subplots()
     base, width = next(iter(costs.values())), 0.8 / len(costs)
     for number, (name, cost) in enumerate(costs.items()):
-        ratios = cost.seconds.median / base.seconds.median, cost.peak_bytes / base.peak_bytes
+        ratios = cost.seconds['median'] / base.seconds['median'], cost.peak_bytes / base.peak_bytes
         places = [group + (number - (len(costs) - 1) / 2) * width for group in range(2)]
         colour, hatch = ('#777777', '') if number == 0 else (COLOURS[number - 1], HATCHES[number])
         style = dict(color=colour, hatch=hatch, edgecolor='white', linewidth=0.5)
         bars = axes.bar(places, ratios, width * 0.92, label=f'{name}, {cost.tokens:.0f} tokens', **style)
-        values = f'{short(1000 * cost.seconds.median)} ms', f'{short(cost.peak_bytes / 1e6)} MB'
+        values = f'{short(1000 * cost.seconds["median"])} ms', f'{short(cost.peak_bytes / 1e6)} MB'
         labels = [f'{ratio:.2f}x\n{value}' for ratio, value in zip(ratios, values, strict=True)]
         box = dict(facecolor='white', edgecolor='none', pad=0.5)  # the line at 1 stops at a value
         axes.bar_label(bars, labels, padding=3, fontsize=8.5, color=INK, bbox=box, zorder=3)

@@ -1,29 +1,29 @@
 """Measuring any training steps against each other."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from statistics import mean
+from typing import NamedTuple
 
+import pandas as pd
 import torch
 from torch import Tensor
 
 from ..latency import interleaved_times
 from ..memory import peak_memory
-from ..spread import Spread
+from ..table import spread_of
 
 
-@dataclass(frozen=True)
-class StepCost:
+class StepCost(NamedTuple):
     """What a training step costs.
 
     Args:
-        seconds: over the timed steps.
+        seconds: spread over the timed steps, see `table.spread`.
         peak_bytes: that the step holds at its highest beyond weights and optimiser state, see `PeakMemory`.
         tokens: of an image, mean over the steps, without prefix tokens.
     """
 
-    seconds: Spread
+    seconds: dict[str, float]
     peak_bytes: int
     tokens: float
 
@@ -31,7 +31,7 @@ class StepCost:
 def measure_steps(
     steps: Mapping[str, Callable[[int], float | Tensor]], rounds: int, warm_up: int = 1, seed: int = 0
 ) -> dict[str, StepCost]:
-    """Time and memory of training steps, in turns; step n of each sees the same random numbers.
+    """Measure time and memory of training steps, in turns; step n of each sees the same random numbers.
 
     Args:
         steps: by name; called with n = 0, 1, 2, ..., they return the mean tokens of the batch.
@@ -54,4 +54,4 @@ def measure_steps(
     runs = {name: counted(name) for name in steps}
     times = interleaved_times(runs, rounds, warm_up)
     peaks = {name: peak_memory(run) for name, run in runs.items()}
-    return {name: StepCost(Spread.of(times[name]), peaks[name], mean(map(float, tokens[name]))) for name in steps}
+    return {name: StepCost(spread_of(pd.Series(times[name])), peaks[name], mean(map(float, tokens[name]))) for name in steps}

@@ -19,7 +19,6 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS
-from rich.table import Table
 from torch import Tensor, nn
 
 from ...analysis.latency import describe_machine, interleaved_medians
@@ -33,7 +32,7 @@ from ...runtime import OnnxModel
 from ...runtime.resizing import prepare
 from ..arguments import add_output, evenly, positive
 from ..onnx_images import is_exported
-from ..output import about, refuse_overwriting, show, write_json
+from ..output import about, refuse_overwriting, show_rows, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -65,10 +64,12 @@ def run(args: Namespace) -> None:
     with torch.inference_mode():
         seconds = [median / len(inputs) for median in interleaved_medians(runs, args.rounds, warm_up=1).values()]
     machine = describe_machine(torch.device('cpu'))
-    table = Table('', 'ms per image', 'times faster', title=f'{len(inputs)} images, {machine}')
-    for (config, *_), time in zip(pairs, seconds, strict=True):
-        table.add_row(Path(config).stem, f'{1000 * time:.1f}', f'{seconds[0] / time:.2f}')
-    show(table)
+    rows = [
+        dict(name=Path(config).stem, ms=1000 * time, faster=seconds[0] / time)
+        for (config, *_), time in zip(pairs, seconds, strict=True)
+    ]
+    columns = {'': '{name}', 'ms per image': '{ms:.1f}', 'times faster': '{faster:.2f}'}
+    show_rows(rows, columns, f'{len(inputs)} images, {machine}')
     figures = dict(images=len(inputs), seconds_per_image=seconds, speedup=seconds[0] / seconds[1])
     write_json(args.out, dict(about={**about(args), 'machine': machine}, **figures))
 

@@ -19,7 +19,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from mmengine.config import DictAction
-from rich.table import Table
 
 from ...conversion.conversion import Conversion
 from ...conversion.images import split_images
@@ -27,7 +26,7 @@ from ...conversion.report import Report, report_conversion
 from ...conversion.sweep import TOLERANCE
 from ...engine.launch import read_config
 from ..arguments import positive
-from ..output import about, progress, report_left_out, say, show, write_json
+from ..output import about, progress, report_left_out, say, show_rows, write_json
 
 INTERRUPTED = 130  # the exit status that shells give to Ctrl-C
 
@@ -93,8 +92,8 @@ def run(args: Namespace) -> int | None:
     except KeyboardInterrupt:
         say(f'\nInterrupted: the same command with --resume goes on in {args.out}.')
         return INTERRUPTED
-    show(_table(report, Path(args.config).stem))
-    _say_best(report)
+    _show(report, Path(args.config).stem)
+    _show_thresholds(report)
     write_json(conversion.folder.figures, _figures(args, conversion, report))
     folder = conversion.folder
     files = (folder.config, folder.checkpoint, folder.figures, folder.scales, folder.curve)
@@ -102,31 +101,37 @@ def run(args: Namespace) -> int | None:
     return None
 
 
-def _table(report: Report, title: str) -> Table:
+def _show(report: Report, title: str) -> None:
     dense, mixed, seconds = report.dense, report.mixed, report.seconds
-    table = Table(
-        '', 'dense', 'mixed scale', 'against dense', title=f'{title}; time of {report.images} images, {report.machine}'
-    )
-    table.add_row(f'{report.metric}, %', f'{dense.score:.2f}', f'{mixed.score:.2f}', f'{mixed.score - dense.score:+.2f}')
-    rows = [
+    score = dict(what=f'{report.metric}, %', dense=f'{dense.score:.2f}', mixed=f'{mixed.score:.2f}')
+    rows = [score | dict(against=f'{mixed.score - dense.score:+.2f}')]
+    for name, before, after, digits in (
         ('tokens per input', dense.tokens, mixed.tokens, '.1f'),
         ('GMACs of the backbone', dense.gmacs, mixed.gmacs, '.4g'),
         ('ms per image, whole model', 1000 * seconds['dense'], 1000 * seconds['mixed'], '.1f'),
-    ]
-    for name, before, after, digits in rows:
-        table.add_row(name, f'{before:{digits}}', f'{after:{digits}}', f'{after / before:.3f}x')
-    return table
+    ):
+        ratio = f'{after / before:.3f}x'
+        rows.append(dict(what=name, dense=f'{before:{digits}}', mixed=f'{after:{digits}}', against=ratio))
+    columns = {'': '{what}', 'dense': '{dense}', 'mixed scale': '{mixed}', 'against dense': '{against}'}
+    show_rows(rows, columns, f'{title}; time of {report.images} images, {report.machine}')
 
 
-def _say_best(report: Report) -> None:
+def _show_thresholds(report: Report) -> None:
     if not report.settings:
         return
-    table = Table('fine regions', 'threshold', f'{report.metric}, %', 'tokens', 'GMACs', title='thresholds, without training')
-    for one in report.settings:
-        reached = one.reached
-        figures = (f'{reached.score:.2f}', f'{reached.tokens:.1f}', f'{reached.gmacs:.4g}')
-        table.add_row(f'{one.share:.0%}', f'{one.threshold:g}', *figures, style='bold' if one is report.best else '')
-    show(table)
+    columns = {
+        '': '{best}',
+        'fine regions': '{share:.0%}',
+        'threshold': '{threshold:g}',
+        f'{report.metric}, %': '{score:.2f}',
+        'tokens': '{tokens:.1f}',
+        'GMACs': '{gmacs:.4g}',
+    }
+    rows = [
+        {**asdict(one.reached), 'share': one.share, 'threshold': one.threshold, 'best': '*' if one is report.best else ''}
+        for one in report.settings
+    ]
+    show_rows(rows, columns, 'thresholds, without training')
     near = f'within {TOLERANCE:g} points of {report.wanted:.2f}'
     if report.best:
         say(f'recommended, the cheapest {near}: {report.best.option}')

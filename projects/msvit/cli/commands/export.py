@@ -21,7 +21,6 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from rich.table import Table
 
 from ...analysis.latency import describe_machine, short
 from ...analysis.model import AnalysedModel
@@ -31,7 +30,7 @@ from ...export.onnx_file import OPSET, OPSETS, require_onnx
 from ...export.photographs import sample_photographs
 from ...runtime import OnnxModel
 from ..arguments import add_images, add_model, add_output, file_of, load, positive, samples_of
-from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
 
 COUNT = 20
 
@@ -108,26 +107,19 @@ def _refuse_difference(agreement: Agreement) -> None:
 
 def _show(args: Namespace, results: dict[str, Agreement]) -> None:
     title = f'{Path(args.config).stem}, {next(iter(results.values())).images} images, {describe_machine(args.device)}'
-    columns = (
-        'labels apart',
-        'at near ties',
-        'decisions apart',
-        'scores apart',
-        'ms, torch',
-        'ms, ONNX Runtime',
-        'times faster',
-    )
-    table = Table('', *columns, title=title)
+    columns = {
+        '': '{weights}',
+        'labels apart': '{labels_apart} of {labels}',
+        'at near ties': '{ties}',
+        'decisions apart': '{decisions_apart} of {decisions}',
+        'scores apart': '{score_error:.1e}',
+        'ms, torch': '{torch}',
+        'ms, ONNX Runtime': '{onnx}',
+        'times faster': '{faster:.2f}',
+    }
+    rows = []
     for weights, one in results.items():
         torch_time, onnx_time = one.seconds.values()
-        table.add_row(
-            weights,
-            f'{one.labels_apart} of {one.labels}',
-            str(one.labels_apart - one.clear_labels_apart),
-            f'{one.decisions_apart} of {one.decisions}',
-            f'{one.score_error:.1e}',
-            short(1000 * torch_time),
-            short(1000 * onnx_time),
-            f'{torch_time / onnx_time:.2f}',
-        )
-    show(table)
+        times = dict(torch=short(1000 * torch_time), onnx=short(1000 * onnx_time), faster=torch_time / onnx_time)
+        rows.append(dict(asdict(one), weights=weights, ties=one.labels_apart - one.clear_labels_apart, **times))
+    show_rows(rows, columns, title)

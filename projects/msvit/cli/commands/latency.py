@@ -15,27 +15,25 @@ One network input is timed, normalised image in, class scores out, without slidi
 """
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from rich.table import Table
 
 from ...analysis.latency import describe_machine, short
 from ...analysis.latency.drawing import draw_images, draw_tokens
 from ...analysis.latency.files import time_file_images, time_file_tokens
-from ...analysis.latency.images import ImageLatency, time_images
-from ...analysis.latency.tokens import TokenLatency, set_precision, spaced_tokens, time_tokens
+from ...analysis.latency.images import time_images
+from ...analysis.latency.tokens import set_precision, spaced_tokens, summarise_tokens, time_tokens
 from ...analysis.model import AnalysedModel
-from ...analysis.spread import Spread
+from ...analysis.table import spread
 from ...runtime import OnnxModel
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of
 from ..onnx_images import images_for, is_exported
-from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
 
 ROUNDS = dict(tokens=15, images=5)
-Groups = list[tuple[TokenLatency, list[TokenLatency]]]
 MARGINS = ('p5', 'p25', 'p75', 'p95')
 
 
@@ -99,7 +97,7 @@ def _time_file(args: Namespace, against_tokens: bool) -> None:
     file = OnnxModel(args.config, args.threads)
     if against_tokens:
         rounds = args.rounds or ROUNDS['tokens']
-        _report_tokens(args, [time_file_tokens(file, args.tokens, rounds, args.seed)], rounds)
+        _report_tokens(args, time_file_tokens(file, args.tokens, rounds, args.seed), rounds)
         return
     rounds = args.rounds or ROUNDS['images']
     _report_images(args, time_file_images(file, progress(images_for(file, args), 'read'), rounds), rounds, [])
@@ -110,24 +108,33 @@ def _time_tokens(args: Namespace, model: AnalysedModel) -> None:
     _report_tokens(args, time_tokens(model, tokens, args.batch_sizes or [1], rounds, args.seed), rounds)
 
 
-def _report_tokens(args: Namespace, groups: Groups, rounds: int) -> None:
-    parts = list(groups[0][0].seconds)
-    columns = [column for part in parts for column in (part, 'faster')]
-    table = Table('', 'batch', 'tokens', *columns, *map(_percentile, MARGINS), title=_title(args, 'Median ms per image'))
-    for dense, mixed in groups:
-        table.add_row('dense', *_cells(dense, dense))
-        for point in mixed:
-            table.add_row('mixed', *_cells(point, dense))
-    show(table)
+def _report_tokens(args: Namespace, times: pd.DataFrame, rounds: int) -> None:
+    groups, parts = summarise_tokens(times), list(dict.fromkeys(times.part))
+    columns = {'': '{kind}', 'batch': '{batch}', 'tokens': '{tokens}'}
+    for part in parts:
+        columns |= {part: f'{{{part}}}', f'{part}, faster': f'{{faster[{part}]:.2f}}'}
+    columns |= {f'{name[1:]} %': f'{{{name}}}' for name in MARGINS}
+    rows = [{'kind': kind, **point, **_ms(point)} for group in groups for kind in group for point in _listed(group[kind])]
+    show_rows(rows, columns, _title(args, 'Median ms per image'))
     if 'backbone' in parts:
         blocks = 'transformer blocks alone' if 'blocks' in parts else 'left out, for patches are merged between them'
         say(f'blocks: {blocks}; backbone: with gate and embedding; model: with its head, percentiles at the right')
     if args.picture:
-        draw_tokens(groups, args.picture, Path(args.config).stem)
-    figures = [
-        dict(dense=_figures(dense, dense), mixed=[_figures(point, dense) for point in mixed]) for dense, mixed in groups
-    ]
-    write_json(args.out, dict(about=_about(args, rounds), per_batch=figures))
+        draw_tokens(times, args.picture, Path(args.config).stem)
+    write_json(args.out, dict(about=_about(args, rounds), per_batch=groups))
+
+
+def _listed(points: Any) -> list[dict[str, Any]]:
+    return points if isinstance(points, list) else [points]
+
+
+def _ms(point: dict[str, Any]) -> dict[str, str]:
+    """Medians of the parts of a model and percentiles of the whole, in milliseconds of one image."""
+
+    def ms(part: str, name: str) -> str:
+        return short(1000 * point['seconds'][part][name] / point['batch'])
+
+    return {part: ms(part, 'median') for part in point['seconds']} | {name: ms('model', name) for name in MARGINS}
 
 
 def _time_images(args: Namespace, model: AnalysedModel) -> None:
@@ -137,37 +144,23 @@ def _time_images(args: Namespace, model: AnalysedModel) -> None:
     _report_images(args, images, rounds, samples.left_out)
 
 
-def _report_images(args: Namespace, images: list[ImageLatency], rounds: int, left_out: list[dict[str, str]]) -> None:
-    rows = {
-        'dense, ms': [1000 * image.dense for image in images],
-        'mixed, ms': [1000 * image.mixed for image in images],
-        'times faster': [image.faster for image in images],
-        'tokens, dense': [image.dense_tokens for image in images],
-        'tokens, mixed': [image.tokens for image in images],
+def _report_images(args: Namespace, images: pd.DataFrame, rounds: int, left_out: list[dict[str, str]]) -> None:
+    figures = {
+        'dense, ms': 1000 * images.dense,
+        'mixed, ms': 1000 * images.mixed,
+        'times faster': images.faster,
+        'tokens, dense': images.dense_tokens,
+        'tokens, mixed': images.tokens,
     }
-    spreads = {name: Spread.of(values) for name, values in rows.items()}
-    table = Table('', 'mean', 'std', '5 %', '25 %', 'median', '75 %', '95 %', title=_title(args, f'{len(images)} images'))
-    for name, spread in spreads.items():
-        figures = (spread.mean, spread.std, spread.p5, spread.p25, spread.median, spread.p75, spread.p95)
-        table.add_row(name, *map(short, figures))
-    show(table)
+    spreads = spread(pd.DataFrame(figures))
+    headings = {'mean': 'mean', 'std': 'std', 'p5': '5 %', 'p25': '25 %', 'median': 'median', 'p75': '75 %', 'p95': '95 %'}
+    shown = spreads.map(short).assign(what=spreads.index).to_dict('records')
+    columns = {'': '{what}', **{heading: f'{{{name}}}' for name, heading in headings.items()}}
+    show_rows(shown, columns, _title(args, f'{len(images)} images'))
     if args.picture:
         draw_images(images, args.picture, Path(args.config).stem)
-    each = [{**asdict(image), 'faster': image.faster} for image in images]
-    write_json(args.out, dict(about=_about(args, rounds), spread=spreads, seconds=each, left_out=left_out))
-
-
-def _cells(point: TokenLatency, dense: TokenLatency) -> list[str]:
-    medians = [cell for part in point.seconds for cell in (short(point.ms(part)), f'{point.faster(part, dense):.2f}')]
-    return [str(point.batch), str(point.tokens), *medians, *(short(point.ms('model', name)) for name in MARGINS)]
-
-
-def _figures(point: TokenLatency, dense: TokenLatency) -> dict[str, Any]:
-    return {**asdict(point), 'faster': {part: point.faster(part, dense) for part in point.seconds}}
-
-
-def _percentile(name: str) -> str:
-    return f'{name[1:]} %'
+    results = dict(spread=spreads.to_dict('index'), seconds=images.to_dict('records'), left_out=left_out)
+    write_json(args.out, dict(about=_about(args, rounds), **results))
 
 
 def _title(args: Namespace, what: str) -> str:

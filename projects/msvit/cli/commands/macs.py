@@ -9,19 +9,18 @@ and no gate. One network input is counted, without sliding windows.
 """
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 import torch
-from rich.table import Table
 
 from ...analysis.decisions import mask_of_tokens, native_inputs
 from ...analysis.macs.drawing import draw_macs
 from ...analysis.macs.model import COLUMNS, ModelMacs, model_macs
 from ...analysis.model import AnalysedModel, all_fine, overruled
-from ...analysis.spread import Spread
+from ...analysis.table import spread
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of
-from ..output import about, progress, refuse_overwriting, report_left_out, show, write_json
+from ..output import about, progress, refuse_overwriting, report_left_out, show_rows, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -53,12 +52,18 @@ def _count_tokens(args: Namespace, model: AnalysedModel) -> None:
     for tokens in progress(args.tokens, 'count', 'row'):
         with overruled(model.backbone, mask_of_tokens(model.backbone, inputs, tokens)):
             rows.append(model_macs(model, inputs))
-    table = Table('', 'tokens', *COLUMNS, 'times fewer', title=f'GMACs of one input, {Path(args.config).stem}')
-    for number, row in enumerate(rows):
-        parts = (f'{getattr(row, part):.4g}' for part in COLUMNS)
-        table.add_row('mixed' if number else 'dense', str(row.tokens), *parts, f'{rows[0].total / row.total:.2f}')
-    show(table)
-    write_json(args.out, dict(about=about(args), gmacs=[_figures(row) for row in rows]))
+    columns = {
+        '': '{kind}',
+        'tokens': '{tokens}',
+        **{part: f'{{{part}:.4g}}' for part in COLUMNS},
+        'times fewer': '{fewer:.2f}',
+    }
+    shown = [
+        dict(row._asdict(), kind='mixed' if number else 'dense', fewer=rows[0].total / row.total)
+        for number, row in enumerate(rows)
+    ]
+    show_rows(shown, columns, f'GMACs of one input, {Path(args.config).stem}')
+    write_json(args.out, dict(about=about(args), gmacs=[row._asdict() for row in rows]))
 
 
 def _count_images(args: Namespace, model: AnalysedModel) -> None:
@@ -74,21 +79,25 @@ def _count_images(args: Namespace, model: AnalysedModel) -> None:
         names.append(sample.name)
     report_left_out(samples.left_out, len(mixed))
 
-    spreads = {part: Spread.of([getattr(one, part) for one in mixed]) for part in (*COLUMNS, 'tokens')}
-    means = {part: Spread.of([getattr(one, part) for one in dense]).mean for part in (*COLUMNS, 'tokens')}
-    title = f'GMACs of one input, {Path(args.config).stem}, {len(mixed)} images'
-    table = Table('', 'dense, mean', 'mixed, mean', 'std', '5 %', 'median', '95 %', 'times fewer', title=title)
-    for part, spread in spreads.items():
-        values = (spread.mean, spread.std, spread.p5, spread.median, spread.p95)
-        fewer = f'{means[part] / spread.mean:.2f}' if spread.mean and means[part] else ''
-        table.add_row(part, *(f'{value:.4g}' for value in (means[part], *values)), fewer)
-    show(table)
+    before, after = (pd.DataFrame(rows)[[*COLUMNS, 'tokens']] for rows in (dense, mixed))
+    spreads, means = spread(after), before.mean()
+    columns = {
+        '': '{part}',
+        'dense, mean': '{dense:.4g}',
+        'mixed, mean': '{mean:.4g}',
+        'std': '{std:.4g}',
+        '5 %': '{p5:.4g}',
+        'median': '{median:.4g}',
+        '95 %': '{p95:.4g}',
+        'times fewer': '{fewer}',
+    }
+    shown = spreads.assign(part=spreads.index, dense=means).to_dict('records')
+    for row in shown:
+        row['fewer'] = f'{row["dense"] / row["mean"]:.2f}' if row['mean'] and row['dense'] else ''
+    show_rows(shown, columns, f'GMACs of one input, {Path(args.config).stem}, {len(mixed)} images')
     if args.picture:
-        draw_macs(dense, mixed, args.picture, Path(args.config).stem)
-    images = [dict(name=name, dense=_figures(a), mixed=_figures(b)) for name, a, b in zip(names, dense, mixed, strict=True)]
-    figures = dict(dense_mean=means, mixed={part: asdict(spread) for part, spread in spreads.items()})
+        draw_macs(before, after, args.picture, Path(args.config).stem)
+    pairs = zip(names, dense, mixed, strict=True)
+    images = [dict(name=name, dense=a._asdict(), mixed=b._asdict()) for name, a, b in pairs]
+    figures = dict(dense_mean=means.to_dict(), mixed=spreads.to_dict('index'))
     write_json(args.out, dict(about=about(args), gmacs=figures, images=images, left_out=samples.left_out))
-
-
-def _figures(macs: ModelMacs) -> dict[str, float]:
-    return {**asdict(macs), 'backbone': macs.backbone, 'total': macs.total}

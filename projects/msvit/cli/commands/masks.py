@@ -15,13 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
 from torch import Tensor
 
 from ...analysis.mask_drawing import draw_masks
 from ...analysis.mask_statistics import MaskStatistics, choose_grid, decide, learned_priors
 from ..arguments import add_images, add_model, add_output, load, samples_of
-from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -52,18 +51,25 @@ def run(args: Namespace) -> None:
         statistics.append(MaskStatistics.of(masks, choose_grid(model, masks)))
         priors.append(learned_priors(model))
 
-    table = Table('', 'images', 'regions', 'fine', 'least', 'most', 'variance', 'by the image', title='scale masks')
-    for name, one in zip(names, statistics, strict=True):
-        shares = (f'{share:.1%}' for share in (one.fine, float(one.mean.min()), float(one.mean.max())))
-        table.add_row(name, str(one.images), _by(one), *shares, f'{one.mean_variance:.4f}', f'{one.image_dependence:.1%}')
-    show(table)
+    columns = {
+        '': '{name}',
+        'images': '{images}',
+        'regions': '{regions}',
+        'fine': '{fine:.1%}',
+        'least': '{least:.1%}',
+        'most': '{most:.1%}',
+        'variance': '{mean_variance:.4f}',
+        'by the image': '{image_dependence:.1%}',
+    }
+    models = [_figures(*one) for one in zip(names, statistics, priors, strict=True)]
+    extremes = [dict(regions=_by(one), least=float(one.mean.min()), most=float(one.mean.max())) for one in statistics]
+    show_rows([one | ends for one, ends in zip(models, extremes, strict=True)], columns, 'scale masks')
     say('least, most: of the regions; variance: mean over regions; by the image: its share of what "fine" allows at most')
     for name, one in zip(names, statistics, strict=True):
         if one.resampled:
             say(f'{name}: {one.resampled} of {one.images} masks resampled by area to {_by(one)} regions')
     if args.picture:
         draw_masks(names, statistics, priors, args.picture)
-    models = [_figures(*one) for one in zip(names, statistics, priors, strict=True)]
     write_json(args.out, dict(about=about(args), models=models, left_out=left_out))
 
 

@@ -20,18 +20,18 @@ only: MSViT, MSDeiT, MSEViT and MSDyViT.
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import Any
 
-from rich.table import Table
+import pandas as pd
 
 from ...analysis.model import AnalysedModel
-from ...analysis.peers import DENSE, MIXED, Comparison, HostWeights, Result, compare_peers, operating_gates
-from ...analysis.peers.compare import UNTRAINED_GATES
+from ...analysis.peers import DENSE, MIXED, UNTRAINED_GATES, HostWeights, compare_peers, operating_gates
+from ...analysis.peers.compare import FIGURES
 from ...analysis.peers.drawing import draw_peers
 from ...analysis.shifts import require_same_inputs
+from ...analysis.table import records
 from ...engine.launch import read_config
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of, share
-from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
 
 THRESHOLDS = (0.3, 0.5, 0.7)
 TOLERANCE = 0.05  # of MACs, relative
@@ -78,7 +78,7 @@ def run(args: Namespace) -> None:
 
     name = Path(args.config).stem + (f', weights of {Path(args.weights[0]).stem}' if args.weights else '')
     title = f'{name}, {len(images)} images'
-    show(_table(comparison, args.batch_size, title))
+    _show(comparison.results, title)
     feature = 'class token' if weights.compares_class_token else 'mean patch feature'
     say(f'drift: of the {feature}; timed on {comparison.timed_shape[1]}x{comparison.timed_shape[0]} pixels')
     if missed := _missed(comparison.results):
@@ -88,9 +88,10 @@ def run(args: Namespace) -> None:
     if weights.backbone.cls_token is None:
         say('left out: EViT, for the ViT has no class token')
     if args.picture:
-        draw_peers(comparison, args.picture, feature, title)
-    rows = [_figures(result) for result in comparison.results]
-    figures = dict(images=len(images), feature=feature, timed_shape=comparison.timed_shape, results=rows)
+        draw_peers(comparison.results, args.picture, feature, title)
+    columns = ['method', 'point', 'settings', *FIGURES, 'seconds']
+    figures = dict(images=len(images), feature=feature, timed_shape=comparison.timed_shape)
+    figures['results'] = records(comparison.results[columns])
     write_json(args.out, dict(about=about(args), **figures, left_out=samples.left_out))
 
 
@@ -102,36 +103,37 @@ def _of_weights(args: Namespace, model: AnalysedModel) -> AnalysedModel:
     return other
 
 
-def _table(comparison: Comparison, batch_size: int, title: str) -> Table:
-    dense = comparison.results[0]
-    classes = ['agrees %'] * bool(dense.agrees) + ['top-1 %'] * bool(dense.right)
-    timed = ['ms'] + [f'ms, batch {batch_size}'] * (batch_size > 1)
-    table = Table('', 'setting', 'tokens in', 'GMACs', *timed, 'faster', 'rel. L2', 'cosine', *classes, title=title)
-    for number, result in enumerate(comparison.results):
-        following = comparison.results[number + 1 : number + 2]
-        table.add_row(
-            result.method,
-            ', '.join(result.settings),
-            f'{result.mean("tokens"):.4g}',
-            f'{result.mean("gmacs"):.3g}',
-            *(f'{1e3 * result.seconds[size]:.3g}' for size in sorted(result.seconds)),
-            ' / '.join(f'{dense.seconds[size] / result.seconds[size]:.2f}' for size in sorted(result.seconds)),
-            f'{result.mean("distances"):.3f}',
-            f'{result.mean("cosines"):.3f}',
-            *(f'{100 * result.mean(name):.1f}' for name in ('agrees', 'right') if getattr(dense, name)),
-            end_section=any(other.point != result.point for other in following),
-        )
-    return table
+def _show(results: pd.DataFrame, title: str) -> None:
+    dense, shown = results.iloc[0], results.copy()
+    shown['settings'] = [', '.join(settings) for settings in results.settings]
+    sizes = sorted(dense.seconds)
+    shown['faster'] = [' / '.join(f'{dense.seconds[size] / one[size]:.2f}' for size in sizes) for one in results.seconds]
+    for size in sizes:
+        shown[f'ms{size}'] = [1e3 * seconds[size] for seconds in results.seconds]
+    for name in ('agrees', 'right'):
+        shown[name] *= 100
+    columns = {
+        '': '{method}',
+        'setting': '{settings}',
+        'tokens in': '{tokens:.4g}',
+        'GMACs': '{gmacs:.3g}',
+        **{f'ms, batch {size}' if size > 1 else 'ms': f'{{ms{size}:.3g}}' for size in sizes},
+        'faster': '{faster}',
+        'rel. L2': '{distances:.3f}',
+        'cosine': '{cosines:.3f}',
+        'agrees %': '{agrees:.1f}',
+        'top-1 %': '{right:.1f}',
+    }
+    for name, heading in (('agrees', 'agrees %'), ('right', 'top-1 %')):
+        if pd.isna(dense[name]):
+            del columns[heading]
+    show_rows(shown.to_dict('records'), columns, title, section='point')
 
 
-def _missed(results: list[Result]) -> list[str]:
+def _missed(results: pd.DataFrame) -> list[str]:
     """The peers that could not be brought near the cost of their operating point."""
-    wanted = {result.point: result.mean('gmacs') for result in results if result.method == MIXED}
-    peers = [result for result in results if result.method not in (DENSE, MIXED, *UNTRAINED_GATES)]
-    misses = {f'{peer.method} at {", ".join(peer.settings)}': peer.mean('gmacs') / wanted[peer.point] - 1 for peer in peers}
-    return [f'{name}, {miss:+.0%}' for name, miss in misses.items() if abs(miss) > TOLERANCE]
-
-
-def _figures(result: Result) -> dict[str, Any]:
-    means = {name: result.mean(name) for name in ('tokens', 'gmacs', 'distances', 'cosines', 'agrees', 'right')}
-    return dict(method=result.method, point=result.point, settings=result.settings, **means, seconds=result.seconds)
+    wanted = results[results.method == MIXED].set_index('point').gmacs
+    peers = results[~results.method.isin((DENSE, MIXED, *UNTRAINED_GATES))]
+    misses = peers.gmacs.to_numpy() / wanted.loc[peers.point].to_numpy() - 1
+    named = zip(peers.method, peers.settings, misses, strict=True)
+    return [f'{name} at {", ".join(settings)}, {miss:+.0%}' for name, settings, miss in named if abs(miss) > TOLERANCE]

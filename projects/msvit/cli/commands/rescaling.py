@@ -20,17 +20,15 @@ run, without sliding windows. For MSViT, MSDeiT, MSEViT and MSDyViT.
 """
 
 from argparse import ArgumentParser, Namespace
-from math import isnan
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
+import pandas as pd
 
 from ...analysis.model import AnalysedModel
 from ...analysis.rescaling import (
     OwnInput,
-    Point,
-    Score,
     best_at_equal_tokens,
     evaluate_rescaled,
     places_of_images,
@@ -39,8 +37,9 @@ from ...analysis.rescaling import (
     sized_models,
 )
 from ...analysis.rescaling.drawing import draw_rescaled
+from ...analysis.table import records
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of
-from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -77,27 +76,22 @@ def run(args: Namespace) -> None:
     samples = samples_of(args, model)
     twins = sized_models(model, {place.enlargement for place in places})
     read = {enlargement: samples_of(args, twin) for enlargement, twin in twins.items()}
-    points = evaluate_rescaled(model, progress(samples, 'rescale'), places, read=read)
+    scores = evaluate_rescaled(model, progress(samples, 'rescale'), places, read=read)
     left_out = list({one['file']: one for source in (samples, *read.values()) for one in source.left_out}.values())
     images = len(samples) - len(left_out)
     report_left_out(left_out, images)
 
-    accuracy = 'mIoU' if model.segments else 'top-1'
-    name = Path(args.config).stem
-    figures = '(agreement with the untouched model)'
-    if any(not isnan(value.accuracy) for value in points[0].scores.values()):
-        figures = f'{accuracy} {figures}'
-    show(_table(points, f'{name}, {images} images: {figures}, %'))
-    for point in best_at_equal_tokens(points):
-        place, method = point.place, point.best()
-        best = f'patch {place.patch_size}, {method}, {_cell(point.scores[method])}'
-        say(f'best at equal tokens, {place.tokens_per_side} per side: {best}')
+    accuracy, name = 'mIoU' if model.segments else 'top-1', Path(args.config).stem
+    known = f'{accuracy} ' if scores.accuracy.notna().any() else ''
+    points = [_figures(group) for _, group in scores.groupby(['patch_size', 'tokens_per_side'], sort=False)]
+    _show(points, f'{name}, {images} images: {known}(agreement with the untouched model), %')
+    for best in best_at_equal_tokens(scores).to_dict('records'):
+        what = f'patch {best["patch_size"]}, {best["method"]}, {_cell(best)}'
+        say(f'best at equal tokens, {best["tokens_per_side"]} per side: {what}')
     if args.picture:
-        draw_rescaled(
-            points, args.picture, f'{accuracy} {"" if model.segments else "accuracy "}(%)', f'{name}, {images} images'
-        )
-    rows = [_figures(point) for point in points]
-    write_json(args.out, dict(about=about(args), accuracy=accuracy, images=images, points=rows, left_out=left_out))
+        unit = '(%)' if model.segments else 'accuracy (%)'
+        draw_rescaled(scores, args.picture, f'{accuracy} {unit}', f'{name}, {images} images')
+    write_json(args.out, dict(about=about(args), accuracy=accuracy, images=images, points=points, left_out=left_out))
 
 
 def _own_input(args: Namespace, model: AnalysedModel) -> OwnInput:
@@ -105,37 +99,39 @@ def _own_input(args: Namespace, model: AnalysedModel) -> OwnInput:
     samples = samples_of(args, model)
     for sample in samples:
         return OwnInput.of(model, sample.inputs)
-    report_left_out(samples.left_out, 0)  # raises: there is none
+    report_left_out(samples.left_out, 0)
+    raise AssertionError('without images report_left_out raises')
 
 
-def _table(points: list[Point], title: str) -> Table:
-    methods = list(points[0].scores)
-    table = Table('per side', 'patch', 'image', 'read', 'tokens', 'GMACs', *methods, title=title)
-    for number, point in enumerate(points):
-        place, following = point.place, points[number + 1 : number + 2]
-        cells = (_cell(point.scores[method]) for method in methods)
-        table.add_row(
-            str(place.tokens_per_side),
-            str(place.patch_size),
-            '{1}x{0}'.format(*place.img_size) + (' (own)' if place.is_own else ''),
-            'yes' if point.read or place.is_own else 'resized',
-            f'{point.tokens:.4g}',
-            f'{point.gmacs:.3g}',
-            *cells,
-            end_section=any(other.place.tokens_per_side != place.tokens_per_side for other in following),
-        )
-    return table
+def _figures(rows: pd.DataFrame) -> dict[str, Any]:
+    """One place for the JSON file, of the rows of its methods."""
+    place = rows.iloc[0][['patch_size', 'tokens_per_side', 'img_size', 'own', 'read', 'tokens', 'gmacs']].to_dict()
+    scores = records(rows[['accuracy', 'agreement']])
+    return dict(**place, methods=dict(zip(rows.method, scores, strict=True)))
 
 
-def _cell(score: Score) -> str:
-    return f'({score.agreement:.1f})' if isnan(score.accuracy) else f'{score.accuracy:.1f} ({score.agreement:.1f})'
-
-
-def _figures(point: Point) -> dict[str, Any]:
-    place = point.place
-    sizes = dict(patch_size=place.patch_size, tokens_per_side=place.tokens_per_side, img_size=place.img_size)
-    scores = {
-        name: dict(accuracy=None if isnan(score.accuracy) else score.accuracy, agreement=score.agreement)
-        for name, score in point.scores.items()
+def _show(points: list[dict[str, Any]], title: str) -> None:
+    columns = {
+        'per side': '{tokens_per_side}',
+        'patch': '{patch_size}',
+        'image': '{img_size[1]}x{img_size[0]}{mark}',
+        'read': '{how}',
+        'tokens': '{tokens:.4g}',
+        'GMACs': '{gmacs:.3g}',
+        **{method: f'{{{method}}}' for method in points[0]['methods']},
     }
-    return dict(**sizes, own=place.is_own, read=point.read, tokens=point.tokens, gmacs=point.gmacs, methods=scores)
+    rows = (
+        {
+            **point,
+            'mark': ' (own)' if point['own'] else '',
+            'how': 'yes' if point['read'] or point['own'] else 'resized',
+            **{method: _cell(score) for method, score in point['methods'].items()},
+        }
+        for point in points
+    )
+    show_rows(rows, columns, title, section='tokens_per_side')
+
+
+def _cell(score: dict[Hashable, Any]) -> str:
+    known = '' if pd.isna(score['accuracy']) else f'{score["accuracy"]:.1f} '
+    return f'{known}({score["agreement"]:.1f})'

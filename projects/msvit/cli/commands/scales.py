@@ -16,23 +16,22 @@ GMACs are those of the backbone with gate and embedding. A network with sliding 
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
-from rich.table import Table
 
 from ...analysis.classes import class_names, palette_of
 from ...analysis.model import AnalysedModel
-from ...analysis.scales import Card, Cell, Figures, Painter, ScaleView, ScaleViewer, draw_page, write_report
+from ...analysis.scales import Card, Cell, Painter, ScaleView, ScaleViewer, draw_page, figures_of, write_report
 from ...analysis.scales.report import SUMMARY, summarise
 from ...engine.launch import read_config
 from ...gates import LearnedGate
 from ..arguments import add_images, add_model, add_output, file_of, load, positive, samples_of
-from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
-from ..pages import pages_of
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
+from ..pages import Pages
+
+Row = tuple[dict[str, Any], dict[str, Cell], Counter[int]]  # of an image: figures, pictures, pixels of each class
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -58,80 +57,53 @@ def run(args: Namespace) -> None:
     model = load(args)
     dense = AnalysedModel(read_config(args.dense[0], args.cfg_options), args.dense[1], args.device) if args.dense else None
     viewer, samples = ScaleViewer(model, dense), samples_of(args, model)
-    pages = pages_of(args.picture, len(samples), args.per_picture) if args.picture else []
-    refuse_overwriting(args, *pages)
-    names = class_names(model, args.checkpoint)
-    painter = Painter(
-        model, names, palette_of(model) if model.segments else None, 'dense model' if dense else 'same weights, all fine'
-    )
-    book = _Book(args, painter, pages)
+    names, palette = class_names(model, args.checkpoint), palette_of(model) if model.segments else None
+    painter = Painter(model, names, palette, 'dense model' if dense else 'same weights, all fine')
+    gate, name = model.backbone.gate, Path(args.config).stem
+    threshold = gate.threshold if isinstance(gate, LearnedGate) else None
+
+    def draw(rows: list[Row]) -> np.ndarray:
+        tokens, dense_tokens = (np.mean([figures[key] for figures, *_ in rows]) for key in ('tokens', 'dense_tokens'))
+        title = f'{name}: {tokens:.0f} of {dense_tokens:.0f} tokens, mean of {len(rows)} images'
+        seen = sum((seen for *_, seen in rows), Counter())
+        return draw_page([cells for _, cells, _ in rows], title, threshold, _legend(painter, seen))
+
+    pages = Pages(args.picture, len(samples), args.per_picture, draw) if args.picture else None
+    refuse_overwriting(args, *(pages.paths if pages else []))
+    figures, cards, seen = [], [], Counter()
     for sample in progress(samples, 'scales'):
         try:
             view = viewer(sample)
         except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
             samples.left_out.append(dict(file=sample.name, reason=str(error) or type(error).__name__))
             continue
-        book.add(view)
-    book.finish(samples.left_out)
+        cells, one, classes = painter(view), figures_of(view), view.classes()
+        figures.append(one | ({} if model.segments else _classes(view, names)))
+        seen.update(classes)
+        if args.html:
+            cards.append(Card.of(one, cells))
+        if pages:
+            pages.add((one, cells, classes))
+    if pages:
+        pages.flush()
+
+    title, settings = f'Scales of {name}', about(args)
+    if args.html and figures:
+        write_report(args.html, title, cards, samples.left_out, settings, threshold, _legend(painter, seen))
+    spreads = summarise(figures)
+    if figures:
+        _show(spreads, f'{title}, {len(figures)} images')
+    write_json(args.out, dict(about=settings, summary=spreads, images=figures, left_out=samples.left_out))
+    report_left_out(samples.left_out, len(figures))
+    written = pages.written if pages else []
+    drawn = [*written[:1], *(['...', written[-1]] if len(written) > 1 else []), *([args.html] if args.html else [])]
+    say(f'drawn: {" ".join(map(str, drawn))}')
 
 
-class _Book:
-    """Collects what is seen, and writes pictures as soon as they are full."""
-
-    def __init__(self, args: Namespace, painter: Painter, pages: list[Path]):
-        self.args, self.painter, self.pages = args, painter, pages
-        gate = painter.model.backbone.gate
-        self.threshold = gate.threshold if isinstance(gate, LearnedGate) else None
-        self.figures: list[Figures] = []
-        self.said: list[dict[str, str]] = []
-        self.cards: list[Card] = []
-        self.rows: list[dict[str, Cell]] = []
-        self.written: list[Path] = []
-        self.seen, self.seen_here = Counter(), Counter()
-
-    def add(self, view: ScaleView) -> None:
-        cells, figures = self.painter(view), Figures.of(view)
-        self.figures.append(figures)
-        self.said.append(_classes(view, self.painter.names) if self.painter.palette is None else {})
-        self.seen.update(view.classes())
-        self.seen_here.update(view.classes())
-        if self.args.html:
-            self.cards.append(Card.of(figures, cells))
-        if self.pages:
-            self.rows.append(cells)
-            if len(self.rows) == self.args.per_picture:
-                self._write_page()
-
-    def finish(self, left_out: Sequence[dict[str, str]]) -> None:
-        if self.rows:
-            self._write_page()
-        title, settings = f'Scales of {Path(self.args.config).stem}', about(self.args)
-        if self.args.html and self.figures:
-            write_report(self.args.html, title, self.cards, left_out, settings, self.threshold, self._legend(self.seen))
-        spreads = summarise(self.figures)
-        if self.figures:
-            show(_table(spreads, f'{title}, {len(self.figures)} images'))
-        images = [{**asdict(one), **said} for one, said in zip(self.figures, self.said, strict=True)]
-        write_json(self.args.out, dict(about=settings, summary=spreads, images=images, left_out=left_out))
-        report_left_out(left_out, len(self.figures))
-        pages = [*self.written[:1], *(['...', self.written[-1]] if len(self.written) > 1 else [])]
-        say(f'drawn: {" ".join(map(str, [*pages, *([self.args.html] if self.args.html else [])]))}')
-
-    def _write_page(self) -> None:
-        here = self.figures[-len(self.rows) :]
-        tokens, dense = (np.mean([getattr(one, name) for one in here]) for name in ('tokens', 'dense_tokens'))
-        title = f'{Path(self.args.config).stem}: {tokens:.0f} of {dense:.0f} tokens, mean of {len(here)} images'
-        path = self.pages[len(self.written)]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(draw_page(self.rows, title, self.threshold, self._legend(self.seen_here))).save(path)
-        self.written.append(path)
-        self.rows = []
-        self.seen_here.clear()
-
-    def _legend(self, seen: Counter[int]) -> dict[str, tuple[int, int, int]]:
-        if self.painter.palette is None:
-            return {}
-        return {self.painter.names[index]: tuple(self.painter.palette[index].tolist()) for index, _ in seen.most_common()}
+def _legend(painter: Painter, seen: Counter[int]) -> dict[str, tuple[int, int, int]]:
+    if painter.palette is None:
+        return {}
+    return {painter.names[index]: tuple(painter.palette[index].tolist()) for index, _ in seen.most_common()}
 
 
 def _classes(view: ScaleView, names: Sequence[str]) -> dict[str, Any]:
@@ -140,10 +112,10 @@ def _classes(view: ScaleView, names: Sequence[str]) -> dict[str, Any]:
     return dict(prediction=names[view.mixed.labels], dense_prediction=names[view.dense.labels], **known)
 
 
-def _table(spreads: dict[str, Any], title: str) -> Table:
-    table = Table('', 'mean', 'std', 'least', '5 %', 'median', '95 %', 'most', title=title)
+def _show(spreads: dict[str, dict[str, float]], title: str) -> None:
+    headings = dict(mean='mean', std='std', min='least', p5='5 %', median='median', p95='95 %', max='most')
+    rows = []
     for name, spread in spreads.items():
         head, write = SUMMARY[name]
-        values = (spread.mean, spread.std, spread.min, spread.p5, spread.median, spread.p95, spread.max)
-        table.add_row(head, *map(write, values))
-    return table
+        rows.append({'head': head, **{key: write(spread[key]) for key in headings}})
+    show_rows(rows, {'': '{head}', **{heading: f'{{{key}}}' for key, heading in headings.items()}}, title)

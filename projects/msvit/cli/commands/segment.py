@@ -13,46 +13,21 @@ Images longer than --max-side are segmented smaller, and their labels enlarged t
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from rich.markup import escape
-from rich.table import Table
 
 from ...analysis.segment import ImageSegmenter, Segmentation
 from ...images import images_in, read_rgb, resize
 from ...scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel
 from ..arguments import add_model, add_output, load, positive, share
-from ..output import about, progress, refuse_overwriting, report_left_out, show, write_json
+from ..output import about, progress, refuse_overwriting, report_left_out, show_rows, write_json
 
 KINDS = ('seg', 'labels', 'scales', 'panel')
 LeftOut = list[dict[str, str]]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What is written about one image; tokens and GMACs as in `Cost`, ``fine_share`` in [0, 1] of its regions."""
-
-    file: str
-    width: int
-    height: int
-    zoom: int
-    inputs: int
-    tokens: int
-    dense_tokens: int
-    fine_share: float
-    gmacs: float
-    note: str
-
-    @classmethod
-    def of(cls, path: Path, image: np.ndarray, result: Segmentation) -> 'Figures':
-        height, width = image.shape[:2]
-        cost = result.cost
-        share_of_fine = float(result.fine_mask.mean())
-        counts = (cost.inputs, cost.tokens, cost.dense_tokens, share_of_fine, cost.gmacs)
-        return cls(str(path), width, height, display_zoom(height, width), *counts, result.note)
+Figures = dict[str, Any]  # of an image: tokens and GMACs as in `Cost`, ``fine_share`` in [0, 1] of its regions
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -76,9 +51,9 @@ def run(args: Namespace) -> None:
     segmenter = ImageSegmenter(load(args), args.max_side)
     figures, left_out = segment_all(segmenter, plan, args.opacity)
     if figures:
-        show(_table(figures, len(left_out)))
+        _show(figures, len(left_out))
     settings = dict(config=args.config, checkpoint=args.checkpoint, threshold=args.threshold, budget=args.budget)
-    results = dict(images=[asdict(one) for one in figures], summary=summarise(figures), left_out=left_out)
+    results = dict(images=figures, summary=summarise(figures), left_out=left_out)
     write_json(args.out, dict(about=about(args), **settings, **results))
     report_left_out(left_out, len(figures))
 
@@ -148,29 +123,43 @@ def segment_all(segmenter: ImageSegmenter, plan: dict[Path, Path], opacity: floa
         except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory for a huge image
             left_out.append(dict(file=str(path), reason=str(error) or type(error).__name__))
             continue
-        figures.append(Figures.of(path, image, result))
+        figures.append(_figures(path, image, result))
     return figures, left_out
 
 
+def _figures(path: Path, image: np.ndarray, result: Segmentation) -> Figures:
+    height, width = image.shape[:2]
+    return dict(
+        file=str(path),
+        width=width,
+        height=height,
+        zoom=display_zoom(height, width),
+        inputs=result.cost.inputs,
+        tokens=result.cost.tokens,
+        dense_tokens=result.cost.dense_tokens,
+        fine_share=float(result.fine_mask.mean()),
+        gmacs=result.cost.gmacs,
+        note=result.note,
+    )
+
+
 def summarise(figures: Sequence[Figures]) -> dict[str, float | None]:
-    """Totals over all images, and the mean share of fine regions."""
-    totals = {name: sum(getattr(one, name) for one in figures) for name in ('inputs', 'tokens', 'dense_tokens', 'gmacs')}
-    mean_share = sum(one.fine_share for one in figures) / len(figures) if figures else None
+    """Add up all images, and take the mean share of fine regions."""
+    totals = {name: sum(one[name] for one in figures) for name in ('inputs', 'tokens', 'dense_tokens', 'gmacs')}
+    mean_share = sum(one['fine_share'] for one in figures) / len(figures) if figures else None
     return {'images': len(figures), **totals, 'mean_fine_share': mean_share}
 
 
-def _table(figures: Sequence[Figures], left_out: int) -> Table:
-    summary = summarise(figures)
-    table = Table(show_footer=True, title=f'{len(figures)} images segmented, {left_out} left out')
-    table.add_column('image', f'{len(figures)} images', overflow='fold')
-    table.add_column('size', justify='right')
-    table.add_column('tokens', str(summary['tokens']), justify='right')
-    table.add_column('all fine', str(summary['dense_tokens']), justify='right')
-    table.add_column('fine regions', f'mean {summary["mean_fine_share"]:.0%}', justify='right')
-    table.add_column('GMACs', f'{summary["gmacs"]:.3f}', justify='right')
-    for one in figures:
-        size = one.note or f'{one.width}x{one.height}'
-        table.add_row(
-            escape(one.file), size, str(one.tokens), str(one.dense_tokens), f'{one.fine_share:.0%}', f'{one.gmacs:.3f}'
-        )
-    return table
+def _show(figures: Sequence[Figures], left_out: int) -> None:
+    columns = {
+        'image': '{file}',
+        'size': '{size}',
+        'tokens': '{tokens}',
+        'all fine': '{dense_tokens}',
+        'fine regions': '{fine_share:.0%}',
+        'GMACs': '{gmacs:.3f}',
+    }
+    rows = [{**one, 'size': one['note'] or f'{one["width"]}x{one["height"]}'} for one in figures]
+    total = summarise(figures)
+    rows.append({**total, 'file': f'{len(figures)} images', 'size': '', 'fine_share': total['mean_fine_share']})
+    show_rows(rows, columns, f'{len(figures)} images segmented, {left_out} left out')

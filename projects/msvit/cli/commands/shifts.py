@@ -11,20 +11,25 @@ The colour counts: exactly the mean, 0 to the network, says little to a gate but
 """
 
 from argparse import ArgumentParser, Namespace
-from dataclasses import asdict
 from pathlib import Path
-
-from rich.table import Table
+from typing import Any
 
 from ...analysis.model import AnalysedModel
 from ...analysis.samples import DatasetSamples
-from ...analysis.shifts import black, draw_transforms, evaluate_points, require_same_inputs, summarise, with_fixed_gate
-from ...analysis.shifts.drawing import draw_shifts
-from ...analysis.shifts.evaluate import FIXED_GATES, Point
-from ...analysis.shifts.example import choose_examples, show_example
+from ...analysis.shifts import (
+    FIXED_GATES,
+    Transform,
+    black,
+    draw_transforms,
+    evaluate_shifts,
+    require_same_inputs,
+    summarise,
+    with_fixed_gate,
+)
+from ...analysis.shifts.drawing import choose_examples, draw_shifts, show_example
 from ...engine.launch import read_config
 from ..arguments import add_model, add_output, load, positive
-from ..output import about, progress, refuse_overwriting, say, show, write_json
+from ..output import about, progress, refuse_overwriting, say, show_rows, write_json
 
 CLASSIFIED, SEGMENTED = 500, 50  # images by default
 
@@ -83,22 +88,30 @@ def run(args: Namespace) -> None:
     samples = DatasetSamples(learned, args.num_images or (SEGMENTED if learned.segments else CLASSIFIED))
     fixed, name = _fixed_model(args, learned, samples)
     fill = black(learned) if args.fill == 'black' else 0.0
-    points = evaluate_points(learned, fixed, progress(samples, f'{len(transforms)} transforms'), transforms, fill)
+    points = evaluate_shifts(learned, fixed, progress(samples, f'{len(transforms)} transforms'), transforms, fill)
 
-    metric, groups = 'mIoU' if learned.segments else 'top-1', summarise(points)
-    columns = (f'learned {metric}', 'fixed', 'difference', 'better at', 'learned GMACs', 'fixed', 'ratio')
-    table = Table('', 'points', *columns, title=f'{Path(args.config).stem} against {name}, {len(samples)} images')
-    for group in groups:
-        figures = f'{group.learned:.2f}', f'{group.fixed:.2f}', f'{group.learned - group.fixed:+.2f}', f'{group.better:.0%}'
-        macs = f'{group.learned_gmacs:.4g}', f'{group.fixed_gmacs:.4g}', f'{group.learned_gmacs / group.fixed_gmacs:.3f}'
-        table.add_row(group.name, str(group.points), *figures, *macs)
-    show(table)
+    metric, summary = 'mIoU' if learned.segments else 'top-1', summarise(points)
+    columns = {
+        '': '{name}',
+        'points': '{points}',
+        f'learned {metric}': '{learned:.2f}',
+        'fixed': '{fixed:.2f}',
+        'difference': '{difference:+.2f}',
+        'better at': '{better:.0%}',
+        'learned GMACs': '{learned_gmacs:.4g}',
+        'fixed GMACs': '{fixed_gmacs:.4g}',
+        'ratio': '{ratio:.3f}',
+    }
+    more = dict(difference=summary.learned - summary.fixed, ratio=summary.learned_gmacs / summary.fixed_gmacs)
+    title = f'{Path(args.config).stem} against {name}, {len(samples)} images'
+    show_rows(summary.assign(**more).to_dict('records'), columns, title)
     say(f'{metric} in %; better at: share of the points where the learned gate is the more accurate')
     if args.picture:
         example = next(iter(samples))
         shown = [show_example(learned, fixed, example, transform, fill) for transform in choose_examples(transforms)]
         draw_shifts(points, shown, metric, args.picture, f'image {example.name}: {Path(args.config).stem} against {name}')
-    figures = dict(metric=metric, fixed_model=name, images=len(samples), summary=groups, points=[_figures(p) for p in points])
+    rows = [_figures(transform, row) for transform, row in zip(transforms, points.to_dict('records'), strict=True)]
+    figures = dict(metric=metric, fixed_model=name, images=len(samples), summary=summary.to_dict('records'), points=rows)
     write_json(args.out, dict(about=about(args), **figures))
 
 
@@ -114,5 +127,7 @@ def _fixed_model(args: Namespace, learned: AnalysedModel, samples: DatasetSample
     return fixed, f'a {kind} gate at {share:.1%} fine, same weights'
 
 
-def _figures(point: Point) -> dict:
-    return {**asdict(point), 'distance': point.transform.distance, 'gain': point.gain, 'macs_ratio': point.cost}
+def _figures(transform: Transform, row: dict[str, float]) -> dict[str, Any]:
+    """One point for the JSON file."""
+    scores = {gate: {name: row[f'{gate}_{name}'] for name in ('accuracy', 'gmacs', 'tokens')} for gate in ('learned', 'fixed')}
+    return dict(transform=transform, **scores, **{name: row[name] for name in ('distance', 'gain', 'macs_ratio')})

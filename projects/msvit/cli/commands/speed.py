@@ -9,15 +9,14 @@ Weights are random: time does not depend on what a model learned.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from dataclasses import asdict
+from typing import Any
 
 import torch
-from rich.table import Table
 
 from ...analysis.latency import describe_machine, short
 from ...analysis.speed import GROUPS, TOKENS, Row, Setting
 from ..arguments import add_output, device, positive
-from ..output import about, refuse_overwriting, show, write_json
+from ..output import about, refuse_overwriting, show_rows, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -57,21 +56,25 @@ def run(args: Namespace) -> None:
         for row in GROUPS[group](setting):
             rows.append(row)
             _write(args, machine, rows)  # as it is found: a run that is cut off leaves what it has
-    show(_table(rows, f'{machine}, torch {torch.__version__}, {args.dtype}'))
+    columns = {
+        'what': '{name}',
+        'against': '{baseline}',
+        'times faster': '{speedup:.2f}',
+        'asked for': '{asked}',
+        'times fewer MACs': '{macs}',
+        'note': '{notes}',
+    }
+    show_rows(map(_shown, rows), columns, f'{machine}, torch {torch.__version__}, {args.dtype}')
 
 
 def _write(args: Namespace, machine: str, rows: list[Row]) -> None:
-    figures = [{**asdict(row), 'speedup': row.speedup, 'images_per_second': row.images_per_second} for row in rows]
+    figures = [{**row._asdict(), 'speedup': row.speedup, 'images_per_second': row.images_per_second} for row in rows]
     write_json(args.out, dict(about={**about(args), 'machine': machine}, rows=figures))
 
 
-def _table(rows: list[Row], title: str) -> Table:
-    """The table of ratios."""
-    table = Table('what', 'against', 'times faster', 'asked for', 'times fewer MACs', 'note', title=title)
-    for row in rows:
-        asked, macs = ('' if value is None else f'{value:.2f}' for value in (row.asked, row.macs))
-        table.add_row(row.name, row.baseline, f'{row.speedup:.2f}', asked, macs, ', '.join(filter(None, _notes(row))))
-    return table
+def _shown(row: Row) -> dict[str, Any]:
+    ratios = {name: '' if (value := getattr(row, name)) is None else f'{value:.2f}' for name in ('asked', 'macs')}
+    return {**row._asdict(), 'speedup': row.speedup, **ratios, 'notes': ', '.join(filter(None, _notes(row)))}
 
 
 def _notes(row: Row) -> Iterator[str]:

@@ -10,33 +10,26 @@ each point.
 """
 
 import argparse
-import json
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
+import pandas as pd
 from mmengine.config import DictAction
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from tqdm import tqdm
 
 from ...analysis.sweep import (
     Outcome,
     Point,
-    Summary,
     draw,
     make_points,
     read_result,
     require_unchanged,
     summarise,
     train_points,
-    write_text,
 )
+from ...analysis.table import records
 from ...engine.launch import read_config
 from ..arguments import file_of, positive
+from ..output import say, show_rows, write_json
 
 TOOLS = Path(__file__).resolve().parents[4] / 'tools'  # of the clone that the package is installed from
 
@@ -112,96 +105,6 @@ def _parse_options(options: list[str]) -> dict:
     return parser.parse_args(['--options', *options]).options if options else {}
 
 
-def train(args: argparse.Namespace, console: Console, failures: list[Outcome]) -> bool:
-    """Train what is not finished, drawing after each point; failures are added to the list. True after an interruption."""
-    waiting = [point for point in args.points if read_result(point) is None]
-    done = len(args.points) - len(waiting)
-    say(console, f'{len(args.points)} points, {done} of them finished, in {args.work_dir}')
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn('{task.description}', markup=False))
-    try:
-        with kill_as_interruption(), Progress(*columns, console=console) as progress:
-            task = progress.add_task('', total=len(args.points), completed=done)
-
-            def started(point: Point) -> None:
-                progress.update(task, description=point.name)
-                say(console, f'training {point.name}')
-
-            with closing(train_points(waiting, TOOLS, args.jobs, started)) as outcomes:
-                for outcome in outcomes:
-                    failures += [outcome] if outcome.error else []
-                    say(console, f'{"FAILED  " if outcome.error else "finished"} {outcome.point.name}')
-                    progress.advance(task)
-                    show(args)
-    except KeyboardInterrupt:
-        return True
-    return False
-
-
-def say(console: Console, text: str) -> None:
-    """Print a text as it is."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def show(args: argparse.Namespace) -> tuple[list[Summary], str | None]:
-    """Draw what is finished; the figures behind it and the metric's name.
-
-    Raises:
-        MetricError: the results have no such metric.
-    """
-    summaries, metric = summarise(args.points, args.metric)
-    if any(summary.done for summary in summaries):
-        draw(summaries, metric, args.work_dir / 'sweep.png', Path(args.config).stem)
-    return summaries, metric
-
-
-def tabulate(summaries: list[Summary], metric: str | None) -> Table:
-    """One row for each place on the grid."""
-    names = dict(dense='dense', variant='variant', img_size='input size', weight='λ', target='g*')
-    axes = [axis for axis in names if any(axis in summary.values for summary in summaries)]
-    table = Table(*(names[axis] for axis in axes))
-    for head in ('seeds', metric or 'metric', 'GMACs per image', 'tokens', 's per iteration'):
-        table.add_column(head, justify='right')
-    for summary in summaries:
-        values = [summary.values.get(axis, '') for axis in axes]
-        places = [f'{value:g}' if isinstance(value, float) else str(value) for value in values]
-        seeds = str(summary.done) if summary.done == summary.planned else f'{summary.done} of {summary.planned}'
-        figures = ['', '', '', '']
-        if summary.done:
-            score = f'{summary.metric:.2f}' + _spread(summary.metric_std, '.2f')
-            gmacs = f'{summary.gmacs:.4g}' + _spread(summary.gmacs_std, '.2g')
-            seconds = summary.train_seconds_per_iter
-            figures = [score, gmacs, f'{summary.tokens:.1f}', '' if seconds is None else f'{seconds:.3f}']
-        table.add_row(*places, seeds, *figures)
-    return table
-
-
-def _spread(deviation: float | None, digits: str) -> str:
-    return '' if deviation is None else f' ± {deviation:{digits}}'
-
-
-def write_figures(args: argparse.Namespace, summaries: list[Summary], metric: str | None, failures: list[Outcome]) -> None:
-    """All results and their means over seeds, as JSON."""
-    results = [{'name': point.name, **result} for point in args.points if (result := read_result(point))]
-    figures = dict(config=args.config, metric=metric, summaries=[asdict(summary) for summary in summaries], points=results)
-    figures['failed'] = [outcome.point.name for outcome in failures]
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(args.out, json.dumps(figures, indent=2) + '\n')
-
-
-@contextmanager
-def kill_as_interruption() -> Iterator[None]:
-    """Let ``kill`` do what Ctrl-C does, so that no training is left behind."""
-
-    def interrupt(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    former = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
-
-
 def run(args: argparse.Namespace) -> int:
     """Train and draw.
 
@@ -216,26 +119,71 @@ def run(args: argparse.Namespace) -> int:
     if not (TOOLS / 'train.py').is_file():
         raise FileNotFoundError(f'{TOOLS} has no train.py: a sweep needs msvit installed from a clone, pip install -e')
     args.work_dir = args.work_dir or Path('work_dirs') / f'{Path(args.config).stem}_sweep'
-    args.points = plan(args)
-    require_unchanged(args.points)
-    console, failures = Console(width=None if sys.stdout.isatty() else 150), []
-    interrupted = not args.draw_only and train(args, console, failures)
-    return report(args, console, failures, interrupted)
-
-
-def report(args: argparse.Namespace, console: Console, failures: list[Outcome], interrupted: bool) -> int:
-    """Show what there is; the exit status."""
-    summaries, metric = show(args)
-    drawn = any(summary.done for summary in summaries)
-    console.print(tabulate(summaries, metric))
-    say(console, f'drawn: {args.work_dir / "sweep.png"}' if drawn else 'Nothing is finished, so there is nothing to draw.')
-    if args.out:
-        write_figures(args, summaries, metric, failures)
+    points = plan(args)
+    require_unchanged(points)
+    failures, interrupted = [], False
+    if not args.draw_only:
+        try:
+            train(args, points, failures)
+        except KeyboardInterrupt:
+            interrupted = True
+    summaries, metric = draw_finished(args, points)
+    drawn = bool(summaries.done.any())
+    tabulate(summaries, metric)
+    say(f'drawn: {args.work_dir / "sweep.png"}' if drawn else 'Nothing is finished, so there is nothing to draw.')
+    results = [{'name': point.name, **result} for point in points if (result := read_result(point))]
+    failed = [outcome.point.name for outcome in failures]
+    write_json(args.out, dict(config=args.config, metric=metric, summaries=records(summaries), points=results, failed=failed))
     for outcome in failures:
-        say(console, f'\nFAILED {outcome.point.name}: {outcome.error}')
+        say(f'\nFAILED {outcome.point.name}: {outcome.error}')
     if failures:
-        say(console, f'\nFailed: {len(failures)} of {len(args.points)} points. The same command tries them again.')
+        say(f'\nFailed: {len(failures)} of {len(points)} points. The same command tries them again.')
     if interrupted:
-        say(console, 'Interrupted: the same command goes on where this one was.')
+        say('Interrupted: the same command goes on where this one was.')
         return 130
     return int(bool(failures) or not drawn)
+
+
+def train(args: argparse.Namespace, points: list[Point], failures: list[Outcome]) -> None:
+    """Train what is not finished, drawing after each point; failures are added to the list."""
+    waiting = [point for point in points if read_result(point) is None]
+    done = len(points) - len(waiting)
+    say(f'{len(points)} points, {done} of them finished, in {args.work_dir}')
+    with tqdm(total=len(points), initial=done, unit='point', leave=False, disable=None) as bar:
+
+        def ended(outcome: Outcome) -> None:
+            failures.extend([outcome] if outcome.error else [])
+            say(f'{"FAILED  " if outcome.error else "finished"} {outcome.point.name}')
+            bar.update()
+            draw_finished(args, points)
+
+        train_points(waiting, TOOLS, args.jobs, lambda point: say(f'training {point.name}'), ended)
+
+
+def draw_finished(args: argparse.Namespace, points: list[Point]) -> tuple[pd.DataFrame, str | None]:
+    """Draw what is finished; the figures behind it and the metric's name."""
+    summaries, metric = summarise(points, args.metric)
+    if metric and summaries.done.any():
+        draw(summaries, metric, args.work_dir / 'sweep.png', Path(args.config).stem)
+    return summaries, metric
+
+
+def tabulate(summaries: pd.DataFrame, metric: str | None) -> None:
+    """Print one row for each place on the grid."""
+    names = dict(dense='dense', variant='variant', img_size='input size', weight='λ', target='g*')
+    axes = [axis for axis in names if any(axis in values for values in summaries['values'])]
+    rows = []
+    for one in summaries.itertuples():
+        row = {axis: one.values.get(axis, '') for axis in axes}
+        row = {axis: f'{value:g}' if isinstance(value, float) else value for axis, value in row.items()}
+        row['seeds'] = one.done if one.done == one.planned else f'{one.done} of {one.planned}'
+        row['metric'] = _figure(one.metric, '.2f') + _figure(one.metric_std, '.2f', ' ± ')
+        row['gmacs'] = _figure(one.gmacs, '.4g') + _figure(one.gmacs_std, '.2g', ' ± ')
+        row['tokens'], row['seconds'] = _figure(one.tokens, '.1f'), _figure(one.train_seconds_per_iter, '.3f')
+        rows.append(row)
+    columns = {names[axis]: f'{{{axis}}}' for axis in axes} | {'seeds': '{seeds}', metric or 'metric': '{metric}'}
+    show_rows(rows, columns | {'GMACs per image': '{gmacs}', 'tokens': '{tokens}', 's per iteration': '{seconds}'})
+
+
+def _figure(value: float, digits: str, before: str = '') -> str:
+    return '' if pd.isna(value) else f'{before}{value:{digits}}'

@@ -15,14 +15,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 import torch
-from rich.table import Table
 
 from ...analysis.latency import describe_machine, short
 from ...analysis.training_time.batches import load_batches, noise_batches
 from ...analysis.training_time.drawing import draw_costs
 from ...analysis.training_time.model import PLAIN, layouts_of, time_training
 from ..arguments import add_model, add_output, load, positive
-from ..output import about, refuse_overwriting, say, show, write_json
+from ..output import about, refuse_overwriting, say, show_rows, write_json
 
 BATCHES = 4
 
@@ -46,23 +45,37 @@ def run(args: Namespace) -> None:
     model = load(args)
     batches = (noise_batches if args.noise else load_batches)(model, BATCHES, args.batch_size, args.seed)
     costs = time_training(model, batches, args.rounds, args.seed)
-    plain = costs[PLAIN]
+    plain, machine = costs[PLAIN], describe_machine(args.device)
     steps = batches.train_images and batches.train_images / batches.size
-    machine = describe_machine(args.device)
-    columns = ('ms per step', '5 %', '95 %', 'times plain', 'peak MB', 'times plain')
-    title = f'Training steps, batch of {batches.size}, {Path(args.config).stem}, {machine}'
-    table = Table('', 'tokens', *columns, *(['s per epoch'] if steps else []), title=title)
-    for name, cost in costs.items():
-        times = (short(1000 * seconds) for seconds in (cost.seconds.median, cost.seconds.p5, cost.seconds.p95))
-        time, memory = cost.seconds.median / plain.seconds.median, cost.peak_bytes / plain.peak_bytes
-        epoch = [short(steps * cost.seconds.median)] if steps else []
-        row = (*times, f'{time:.2f}', short(cost.peak_bytes / 1e6), f'{memory:.2f}', *epoch)
-        table.add_row(name, f'{cost.tokens:.1f}', *row)
-    show(table)
+    epochs = {name: steps * cost.seconds['median'] for name, cost in costs.items()} if steps else None
+    columns = {
+        '': '{name}',
+        'tokens': '{tokens:.1f}',
+        'ms per step': '{median}',
+        '5 %': '{p5}',
+        '95 %': '{p95}',
+        'times plain': '{time:.2f}',
+        'peak MB': '{peak}',
+        'memory, times plain': '{memory:.2f}',
+        **({'s per epoch': '{epoch}'} if epochs else {}),
+    }
+    rows = [
+        dict(
+            name=name,
+            tokens=cost.tokens,
+            **{key: short(1000 * cost.seconds[key]) for key in ('median', 'p5', 'p95')},
+            time=cost.seconds['median'] / plain.seconds['median'],
+            peak=short(cost.peak_bytes / 1e6),
+            memory=cost.peak_bytes / plain.peak_bytes,
+            epoch=short(epochs[name]) if epochs else '',
+        )
+        for name, cost in costs.items()
+    ]
+    show_rows(rows, columns, f'Training steps, batch of {batches.size}, {Path(args.config).stem}, {machine}')
     if 'trimmed' not in layouts_of(model):
         say('trimmed is left out: the windows of this backbone have no longest sequence to trim to')
     if args.picture:
         draw_costs(costs, args.picture, Path(args.config).stem)
-    epochs = {name: steps * cost.seconds.median for name, cost in costs.items()} if steps else None
     about_this = {**about(args), 'machine': machine, 'batch_size': batches.size}
-    write_json(args.out, dict(about=about_this, steps=costs, seconds_per_epoch=epochs))
+    figures = {name: cost._asdict() for name, cost in costs.items()}
+    write_json(args.out, dict(about=about_this, steps=figures, seconds_per_epoch=epochs))

@@ -11,41 +11,24 @@ pictures, transfer_2.png and on.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
-from rich.markup import escape
-from rich.table import Table
 
-from ...analysis.transfer import apply_gate, draw_gated, sheet
+from ...analysis.scales import Cell, PatchSizes, draw_page, gate_cells
+from ...analysis.scales.cells import plain_name
+from ...analysis.transfer import apply_gate
 from ...checkpoints import load_gate, read_gate_normalization
 from ...engine.launch import read_config
 from ...engine.run_gate import read_run_gate
 from ...gates import LearnedGate, Normalization
 from ...images import find_images, read_rgb
 from ..arguments import add_output, budget, positive, share
-from ..output import about, progress, refuse_overwriting, report_left_out, say, show, write_json
-from ..pages import own_pages, pages_of
+from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
+from ..pages import Pages, own_pages
 
-TILE = (330, 440)  # pixels, height and width that each picture must fit into
-COLUMNS = 2
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What is written about one image: its size and that of the input in pixels, and what the gate said."""
-
-    file: str
-    width: int
-    height: int
-    input_width: int
-    input_height: int
-    regions: int
-    fine_regions: int
-    fine_share: float
-    mean_p_fine: float
+Figures = dict[str, Any]  # of an image: its size and that of the input in pixels, and what the gate said
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -66,28 +49,27 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> None:
     files = find_images(args.images, leave_out=own_pages(args.picture))
-    pages = pages_of(args.picture, len(files), args.per_picture)
-    refuse_overwriting(args, *pages[1:])
     gate, pixels = read_gate(args)
+
+    def draw(rows: list[dict[str, Cell]]) -> np.ndarray:
+        return draw_page(rows, f'Regions that the gate makes fine, {len(rows)} images', gate.threshold)
+
+    pages = Pages(args.picture, len(files), args.per_picture, draw)
+    refuse_overwriting(args, *pages.paths[1:])
     left_out: list[dict[str, str]] = []
-    figures, panels, written = [], [], []
-    patch_size = args.patch_size or max(1, gate.coarse_patch_size // 2)
-    for one, drawn in gate_all(gate, pixels, files, args.size, patch_size, left_out):
+    figures, sizes = [], PatchSizes(args.patch_size or max(1, gate.coarse_patch_size // 2), gate.coarse_patch_size)
+    for one, cells in gate_all(gate, pixels, files, args.size, sizes, left_out):
         figures.append(one)
-        panels.append(drawn)
-        if len(panels) == args.per_picture:
-            written.append(write_picture(panels, pages[len(written)], gate.threshold))
-            panels = []
-    if panels:
-        written.append(write_picture(panels, pages[len(written)], gate.threshold))
+        pages.add(cells)
+    pages.flush()
     if figures:
-        show(_table(figures, len(left_out)))
+        _show(figures, len(left_out))
     settings = dict(gate=args.gate, config=args.config, size=args.size, coarse_patch_size=gate.coarse_patch_size)
     settings |= dict(threshold=gate.threshold, budget=gate.budget, mean=pixels.mean, std=pixels.std)
-    results = dict(images=[asdict(one) for one in figures], summary=summarise(figures), left_out=left_out)
+    results = dict(images=figures, summary=summarise(figures), left_out=left_out)
     write_json(args.out, dict(about=about(args), **settings, **results))
     report_left_out(left_out, len(figures))
-    say(f'drawn: {" ".join(map(str, written))}')
+    say(f'drawn: {" ".join(map(str, pages.written))}')
 
 
 def read_gate(args: Namespace) -> tuple[LearnedGate, Normalization]:
@@ -115,9 +97,9 @@ def read_gate(args: Namespace) -> tuple[LearnedGate, Normalization]:
 
 
 def gate_all(
-    gate: LearnedGate, pixels: Normalization, files: list[Path], size: int, patch_size: int, left_out: list[dict[str, str]]
-) -> Iterator[tuple[Figures, np.ndarray]]:
-    """Figures and panel of every image; appends file and reason of those that cannot be read."""
+    gate: LearnedGate, pixels: Normalization, files: list[Path], size: int, sizes: PatchSizes, left_out: list[dict[str, str]]
+) -> Iterator[tuple[Figures, dict[str, Cell]]]:
+    """Figures and pictures of every image; appends file and reason of those that cannot be read."""
     for path in progress(files, 'transfer'):
         try:
             image = read_rgb(path)
@@ -125,37 +107,37 @@ def gate_all(
         except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
             left_out.append(dict(file=str(path), reason=str(error) or type(error).__name__))
             continue
-        mask = gated.fine_mask
-        shapes = (*image.shape[1::-1], *gated.image.shape[1::-1])
-        counts = (mask.size, int(mask.sum()), float(mask.mean()), float(gated.p_fine.mean()))
-        yield Figures(str(path), *shapes, *counts), draw_gated(gated, gate.coarse_patch_size, patch_size, path.name, TILE)
-
-
-def write_picture(panels: list[np.ndarray], path: Path, threshold: float) -> Path:
-    """Write panels, as a sheet of two columns where they are more than three."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(sheet(panels, COLUMNS if len(panels) > 3 else 1, threshold)).save(path)
-    return path
+        mask, (height, width), (input_height, input_width) = gated.fine_mask, image.shape[:2], gated.image.shape[:2]
+        figures = dict(
+            file=str(path),
+            width=width,
+            height=height,
+            input_width=input_width,
+            input_height=input_height,
+            regions=mask.size,
+            fine_regions=int(mask.sum()),
+            fine_share=float(mask.mean()),
+            mean_p_fine=float(gated.p_fine.mean()),
+        )
+        about_image = (plain_name(str(path)), f'{width}x{height} pixels')
+        yield figures, gate_cells(sizes, gated.image, gated.p_fine, mask, about_image)
 
 
 def summarise(figures: Sequence[Figures]) -> dict[str, float | None]:
-    """Mean, least and largest share of fine regions over the images."""
-    shares = [one.fine_share for one in figures]
-    if not shares:
-        return dict(images=0, mean_fine_share=None, min_fine_share=None, max_fine_share=None)
-    return dict(
-        images=len(shares), mean_fine_share=float(np.mean(shares)), min_fine_share=min(shares), max_fine_share=max(shares)
-    )
+    """Take mean, least and largest share of fine regions over the images."""
+    shares = [one['fine_share'] for one in figures]
+    mean, least, most = (float(np.mean(shares)), min(shares), max(shares)) if shares else (None, None, None)
+    return dict(images=len(shares), mean_fine_share=mean, min_fine_share=least, max_fine_share=most)
 
 
-def _table(figures: Sequence[Figures], left_out: int) -> Table:
-    table = Table(show_footer=True, title=f'{len(figures)} images drawn, {left_out} left out')
-    table.add_column('image', f'{len(figures)} images', overflow='fold')
-    for name in ('size', 'input', 'regions'):
-        table.add_column(name, justify='right')
-    table.add_column('fine', f'mean {summarise(figures)["mean_fine_share"]:.0%}', justify='right')
-    table.add_column('mean p_fine', justify='right')
-    for one in figures:
-        sizes = f'{one.width}x{one.height}', f'{one.input_width}x{one.input_height}', str(one.regions)
-        table.add_row(escape(one.file), *sizes, f'{one.fine_share:.0%}', f'{one.mean_p_fine:.2f}')
-    return table
+def _show(figures: Sequence[Figures], left_out: int) -> None:
+    columns = {
+        'image': '{file}',
+        'size': '{width}x{height}',
+        'input': '{input_width}x{input_height}',
+        'regions': '{regions}',
+        'fine': '{fine_share:.0%}',
+        'mean p_fine': '{mean_p_fine:.2f}',
+    }
+    show_rows(figures, columns, f'{len(figures)} images drawn, {left_out} left out')
+    say(f'{len(figures)} images, mean {summarise(figures)["mean_fine_share"]:.0%} fine')
