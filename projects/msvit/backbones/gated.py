@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import torch
+from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError
@@ -14,7 +15,7 @@ from ..losses import build_gate_loss
 from ..parts import build_part
 from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
 from .macs import Macs
-from .trace import record
+from .trace import Decided, record
 
 
 class GatedBackbone(nn.Module, ABC):
@@ -23,7 +24,7 @@ class GatedBackbone(nn.Module, ABC):
     A subclass builds its ``patch_embed`` (timm's) and then calls `_add_gate`.
     """
 
-    patch_embed: nn.Module
+    patch_embed: PatchEmbed
     patch_size: int
     coarse_patch_size: int
     gate: BaseGate | None
@@ -131,14 +132,15 @@ class GatedBackbone(nn.Module, ABC):
         self._kept_groups = ('gate.',) if isinstance(gate, dict) and gate.get('checkpoint') else ()
         with naming('gate'):
             self.gate = build_part(gate, 'Gate', coarse_patch_size=self.coarse_patch_size)
-        native = TokenGrid(*self.patch_embed.img_size, self.patch_size, self.coarse_patch_size)
+        height, width = cast('tuple[int, int]', self.patch_embed.img_size)
+        native = TokenGrid(height, width, self.patch_size, self.coarse_patch_size)
         with naming('gate_loss'):
             self.gate_loss = build_gate_loss(gate_loss, native.region_shape)
         self._uncollected: dict[str, Tensor] | None = None
         self._check_gate()
         self.register_load_state_dict_pre_hook(_refuse_another_gate)
 
-    def _keep_or_record(self, decision: GateOutput, index: TokenIndex) -> None:
+    def _keep_or_record(self, decision: GateOutput, index: TokenIndex | Decided) -> None:
         """Keep the gate's losses in training; record the tokens in open traces at test."""
         if self.training:
             self._keep_gate_losses(decision, index.counts)
@@ -196,7 +198,7 @@ def _refuse_another_gate(net: GatedBackbone, state: dict[str, Tensor], prefix: s
             'a new one'
         )
     for name, value in net.gate.state_dict().items():
-        given = state.get(f'{prefix}gate.{name}', value)
+        given = state[full] if (full := f'{prefix}gate.{name}') in state else value
         if given.shape != value.shape:
             raise CheckpointError(
                 f"the checkpoint's gate has another shape: gate.{name} is {tuple(given.shape)} there and {tuple(value.shape)} "

@@ -1,13 +1,13 @@
 """MSViT: a Vision Transformer on mixed-scale tokens."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -17,7 +17,7 @@ from ..checks import check_choice, check_flag, check_pretrained, check_sides, is
 from ..drop_path import drop_path_rates
 from ..linear import adopt_linears, embed_patches
 from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, position_table
-from .block import MixedScaleBlock
+from .block import Blocks, MixedScaleBlock
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
 from .hub import SharedModel
@@ -69,6 +69,11 @@ class MSViT(GatedBackbone, SharedModel):
         TypeError: the gate is no `BaseGate`, or ``arch`` neither a name nor a dict.
     """
 
+    layout: Layout
+    train_layout: Layout
+    pos_embed: nn.Parameter
+    native_shape: tuple[int, int]
+
     def __init__(
         self,
         arch: str | dict[str, Any] = 'vit_small_patch16_224',
@@ -97,7 +102,7 @@ class MSViT(GatedBackbone, SharedModel):
         self.out_type, self.pos_embed_mode = out_type, pos_embed_mode
         self.patch_size, self.coarse_patch_size = vit.patch_embed.patch_size[0], coarse_patch_size
         self.embed_dim, self.num_prefix_tokens = vit.embed_dim, vit.num_prefix_tokens
-        self.native_shape = tuple(vit.patch_embed.grid_size)
+        self.native_shape = vit.patch_embed.grid_size
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
         self._check_options(vit, out_indices)
         self.out_indices = tuple(sorted(index % depth for index in out_indices))
@@ -109,7 +114,7 @@ class MSViT(GatedBackbone, SharedModel):
         self._load(pretrained, arch)
         self._freeze()
 
-    def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor | MixedTokens, ...]:
+    def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Any, ...]:
         """Features of images.
 
         Args:
@@ -180,7 +185,9 @@ class MSViT(GatedBackbone, SharedModel):
     def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
         tokens = counts.double()
         sequence = tokens + self.num_prefix_tokens
-        blocks = sum(attention_macs(block.attn, sequence) + sequence * linear_macs(block.mlp) for block in self.blocks)
+        blocks = torch.zeros_like(tokens)
+        for block in self.blocks:
+            blocks += attention_macs(block.attn, sequence) + sequence * linear_macs(block.mlp)
         return Macs(self._gate_macs(grid, counts), tokens * self.patch_embed.proj.weight.numel(), blocks)
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
@@ -229,7 +236,7 @@ class MSViT(GatedBackbone, SharedModel):
 
     def _prefix(self, like: Tensor) -> Tensor:
         """Class, distillation and register tokens with their positions, (P, C)."""
-        tokens = [token for token in (self.cls_token, self.dist_token, self.reg_token) if token is not None]
+        tokens: list[Tensor] = [token for token in (self.cls_token, self.dist_token, self.reg_token) if token is not None]
         if not tokens:
             return like.new_empty(0, self.embed_dim)
         prefix = torch.cat(tokens, dim=1)
@@ -240,10 +247,11 @@ class MSViT(GatedBackbone, SharedModel):
     def _adopt(self, vit: VisionTransformer, rates: Sequence[float]) -> None:
         """Take over the parts of a timm ViT under its own names."""
         self.patch_embed, self.norm_pre, self.pos_drop = vit.patch_embed, vit.norm_pre, vit.pos_drop
+        assert vit.pos_embed is not None  # `build_timm_vit` refuses ViTs without
         self.cls_token, self.reg_token, self.pos_embed = vit.cls_token, vit.reg_token, vit.pos_embed
         self.dist_token = getattr(vit, 'dist_token', None)
         self.no_embed_class = vit.no_embed_class
-        self.blocks = nn.Sequential(*map(MixedScaleBlock, vit.blocks, rates))
+        self.blocks = Blocks(*map(MixedScaleBlock, cast('Iterable[Block]', vit.blocks), rates))
         self.norm = vit.norm
 
     def _load(self, pretrained: bool | str | PathLike | None, arch: str | dict[str, Any]) -> None:

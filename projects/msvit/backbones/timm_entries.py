@@ -5,7 +5,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.models import FeatureInfo, register_model
+from timm.models import FeatureInfo, PretrainedCfg, register_model
 from torch import Tensor, nn
 
 from .ms_vit import MSViT
@@ -43,9 +43,11 @@ class TimmMSViT(MSViT):
         self.num_classes, self.num_features, self.head_hidden_size = num_classes, self.embed_dim, self.embed_dim
         self.head_drop = nn.Dropout(drop_rate)
         self.head = nn.Linear(self.embed_dim, num_classes) if num_classes else nn.Identity()
-        self.pretrained_cfg = self.default_cfg = timm.get_pretrained_cfg(arch).to_dict()
+        self.pretrained_cfg = self.default_cfg = _timm_cfg(arch).to_dict()
         if pretrained:
-            options = dict(num_classes=num_classes, img_size=self._side, pretrained_cfg_overlay=pretrained_cfg_overlay)
+            options: dict[str, Any] = dict(
+                num_classes=num_classes, img_size=self._side, pretrained_cfg_overlay=pretrained_cfg_overlay
+            )
             source = timm.create_model(arch, pretrained=True, **options)
             self.load_state_dict({**self.state_dict(), **source.state_dict()})
 
@@ -79,7 +81,8 @@ class TimmMSViT(MSViT):
 
     @property
     def _side(self) -> tuple[int, int]:
-        return tuple(side * self.patch_size for side in self.native_shape)
+        height, width = self.native_shape
+        return height * self.patch_size, width * self.patch_size
 
 
 class FeatureMaps(nn.Module):
@@ -109,13 +112,19 @@ def _create(
     cache_dir: Any = None,
     **kwargs: Any,
 ) -> nn.Module:
-    kwargs.setdefault('img_size', timm.get_pretrained_cfg(arch).input_size[1:])
+    kwargs.setdefault('img_size', _timm_cfg(arch).input_size[1:])
     if not features_only:
         return TimmMSViT(arch, pretrained=pretrained, **kwargs)
     of_classifiers = ('num_classes', 'drop_rate', 'pretrained_cfg_overlay')
     kwargs = {name: value for name, value in kwargs.items() if name not in of_classifiers}
     indices = (-3, -2, -1) if out_indices is None else tuple(out_indices)
     return FeatureMaps(MSViT(arch, out_type='featmap', out_indices=indices, pretrained=pretrained or None, **kwargs))
+
+
+def _timm_cfg(arch: str) -> PretrainedCfg:
+    cfg = timm.get_pretrained_cfg(arch)
+    assert cfg is not None  # timm has a ViT of this name
+    return cfg
 
 
 def _entry(name: str, arch: str) -> Callable[..., nn.Module]:

@@ -91,7 +91,8 @@ def find_pixel_format(cfg: Config) -> PixelFormat | None:
         for step in _dicts(cfg.get(loader)):
             # mmcv's; torchvision's has units of 0..1
             if step.get('type') in ('Normalize', 'mmcv.Normalize') and 'mean' in step:
-                return PixelFormat(Normalization.of(step['mean'], step.get('std')), step.get('to_rgb', True))
+                normalization = Normalization.of(step['mean'], step.get('std'))
+                return normalization and PixelFormat(normalization, step.get('to_rgb', True))
     return None
 
 

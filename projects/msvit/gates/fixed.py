@@ -102,6 +102,7 @@ class MaskGate(BaseGate):
         if mask.dim() != 2:
             raise ValueError(f'mask must be two-dimensional, (Hc, Wc); got shape {tuple(mask.shape)}')
         self.register_buffer('mask', mask, persistent=False)
+        self.mask: Tensor
 
     def forward(self, images: Tensor) -> GateOutput:
         if self.region_shape(images) != tuple(self.mask.shape):

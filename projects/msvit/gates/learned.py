@@ -139,7 +139,8 @@ class LearnedGate(BaseGate):
         # between the last coarse and the first fine one; beyond the ends where all are to be one or the other
         ends = values[:1] - 1, values, values[-1:] + 1
         cut = torch.cat(ends)[coarse : coarse + 2].mean()
-        self.last_layer.bias += math.log(self.threshold / (1 - self.threshold)) - cut.to(self.last_layer.bias.dtype)
+        bias = self.last_layer.get_parameter('bias')
+        bias += math.log(self.threshold / (1 - self.threshold)) - cut.to(bias.dtype)
 
     def check_settings(self) -> None:
         """Raise ValueError if a setting that may change at any time is out of its range."""
@@ -149,5 +150,5 @@ class LearnedGate(BaseGate):
 
     def _quiet_last_layer(self, init_p_fine: float) -> None:
         """At first every region gets about ``init_p_fine``."""
-        nn.init.normal_(self.last_layer.weight, std=0.01)
-        nn.init.constant_(self.last_layer.bias, math.log(init_p_fine / (1 - init_p_fine)))
+        nn.init.normal_(self.last_layer.get_parameter('weight'), std=0.01)
+        nn.init.constant_(self.last_layer.get_parameter('bias'), math.log(init_p_fine / (1 - init_p_fine)))

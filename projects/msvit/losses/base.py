@@ -50,4 +50,4 @@ class GateLoss(nn.Module, ABC):
                 'images (memory=64)',
                 stacklevel=3,
             )
-        return sum(tensor.sum() for tensor in inputs) * 0.0
+        return torch.stack([tensor.sum() for tensor in inputs]).sum() * 0.0

@@ -61,9 +61,16 @@ class GBaSLoss(GateLoss):
         self.target = target
         self.temperature = temperature
         self.hyperprior_variance = hyperprior_variance
-        self.prior_logit = nn.Parameter(torch.logit(initial_prior_mean(init, tuple(grid))))
+        rows, columns = grid
+        self.prior_logit = nn.Parameter(torch.logit(initial_prior_mean(init, (rows, columns))))
         self.memory = ValueMemory(memory, self.prior_logit.numel()) if memory else None
         self.register_load_state_dict_pre_hook(fit_prior_logit)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(Hc, Wc), the regions that have a prior each."""
+        rows, columns = self.prior_logit.shape
+        return rows, columns
 
     @property
     def prior_mean(self) -> Tensor:

@@ -66,8 +66,9 @@ class MixedTokens:
             # the new token takes the place of the first that it replaces
             fused = dropped & (dropped.cumsum(dim=1) == 1)
             candidates, kept = torch.where(fused.unsqueeze(-1), sums.unsqueeze(1), candidates), kept | fused
-            if counts is not None:
-                counts = [min(count + 1, before) for count, before in zip(counts, self.index.host_counts, strict=True)]
+            before = self.index.host_counts
+            if counts is not None and before is not None:
+                counts = [min(count + 1, most) for count, most in zip(counts, before, strict=True)]
         index = self.index.pruned(kept, fused, counts)
         return MixedTokens(index.memory.assemble(prefix, index.memory.select(candidates)), index)
 
