@@ -16,8 +16,6 @@ from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 
-from msvit.engine.load_model import forget_pretrained
-
 ROOT = Path(__file__).parent.parent / 'configs'
 CONFIGS = sorted(path.name for path in ROOT.glob('*.py'))
 MIXED = [name for name in CONFIGS if name.startswith('ms')]
@@ -56,7 +54,6 @@ def load(name: str) -> Config:
 def build_model(cfg: Config) -> torch.nn.Module:
     """The model without pretrained weights."""
     torch.manual_seed(0)
-    forget_pretrained(cfg.model)
     return MODELS.build(cfg.model)
 
 

@@ -11,7 +11,6 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint, require_data, short_errors
-from msvit.engine.load_model import forget_pretrained
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
 
@@ -72,7 +71,6 @@ def main() -> None:
     try:
         cfg = load_config(args)
         cfg.load_from, cfg.resume = require_checkpoint(args.checkpoint), False
-        forget_pretrained(cfg.model, args.checkpoint)
         if args.tta:
             enable_tta(cfg)
     except (FileNotFoundError, ValueError) as error:

@@ -92,6 +92,13 @@ def check_pretrained(value: Any) -> None:
         raise ValueError(f'pretrained must be None, True, or the path or address of a checkpoint, got {value!r}')
 
 
+def check_init_cfg(value: Any) -> None:
+    """Raise ValueError unless the value is None, the config of an initialiser, or a list of those."""
+    configs = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(config, dict) and 'type' in config for config in configs):
+        raise ValueError(f"init_cfg must be None, dict(type='msvit.Pretrained', checkpoint=...) or a list, got {value!r}")
+
+
 def to_mask(name: str, value: Any, device: torch.device | None = None) -> Tensor:
     """The value as a boolean tensor.
 

@@ -12,8 +12,6 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 
-from msvit.engine.load_model import forget_pretrained
-
 ROOT = Path(__file__).resolve().parents[2] / 'configs'
 CONFIGS = {path.name: cfg for path in sorted(ROOT.glob('*.py')) if (cfg := Config.fromfile(path)).default_scope == 'mmdet'}
 SIZES = [(96, 128), (128, 64)]
@@ -24,8 +22,7 @@ def build_model(name: str, **backbone) -> torch.nn.Module:
     cfg = CONFIGS[name].copy()
     init_default_scope('mmdet')
     torch.manual_seed(0)
-    forget_pretrained(cfg.model)
-    model = MODELS.build({**cfg.model, 'backbone': {**cfg.model.backbone, **backbone}})
+    model = MODELS.build({**cfg.model, 'backbone': {**cfg.model.backbone, 'pretrained': None, **backbone}})
     model.init_weights()
     return model
 

@@ -9,6 +9,7 @@ from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError
+from ..checkpoints.awaited import AwaitedGate
 from ..checks import naming, to_mask
 from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
@@ -29,6 +30,7 @@ class GatedBackbone(nn.Module, ABC):
     coarse_patch_size: int
     gate: BaseGate | None
     gate_loss: nn.Module | None
+    init_cfg: dict[str, Any] | list | None = None
 
     def decide(self, images: Tensor, fine_mask: Tensor | None = None) -> GateOutput:
         """Decide which regions are fine.
@@ -105,7 +107,30 @@ class GatedBackbone(nn.Module, ABC):
         return {**self.__dict__, '_uncollected': None}
 
     def init_weights(self) -> None:
-        """Nothing: weights are drawn, or loaded from ``pretrained``, at construction. OpenMMLab's runner calls this."""
+        """Load what ``init_cfg`` names; OpenMMLab's runner calls this when training begins. All else is drawn at construction.
+
+        Raises:
+            FileNotFoundError: the file of the gate, or another, is not there.
+            CheckpointError: a file cannot be read, or does not fit.
+        """
+        if isinstance(self.gate, AwaitedGate):
+            raise self.gate.reason
+        if self.init_cfg:
+            from mmengine.model import initialize
+
+            initialize(self, self.init_cfg)
+
+    @abstractmethod
+    def load_pretrained(self, source: bool | str | PathLike) -> None:
+        """Load the weights of a plain network, or of this one.
+
+        Args:
+            source: True (timm's weights for ``arch``), or a checkpoint of any supported origin.
+
+        Raises:
+            FileNotFoundError: no such file.
+            CheckpointError: it cannot be read, or does not fit; lists every name.
+        """
 
     def train(self, mode: bool = True) -> 'GatedBackbone':
         """Set training mode; frozen parts stay in evaluation mode."""
@@ -190,6 +215,8 @@ def _refuse_another_gate(net: GatedBackbone, state: dict[str, Tensor], prefix: s
     """mmengine would warn of a gate that does not fit, and train or test with a new one."""
     if net.gate is None:
         return
+    if isinstance(net.gate, AwaitedGate):
+        net.gate = net.gate.found_in(state, f'{prefix}gate.').to(net.patch_embed.proj.weight)
     lacking = [name for name, _ in net.gate.named_parameters() if f'{prefix}gate.{name}' not in state]
     if lacking and any(name.startswith(f'{prefix}gate.') for name in state):
         raise CheckpointError(

@@ -39,7 +39,13 @@ class SharedModel(PyTorchModelHubMixin, library_name='msvit', tags=['msvit'], pa
         """The arguments that build this model anew, without weights to start from and without a loss."""
         config = self._hub_mixin_config
         arguments = dict(config) if isinstance(config, dict) else {}
-        return {**arguments, 'pretrained': None, 'gate_loss': None, 'gate': _config_of(self.gate, arguments.get('gate'))}
+        return {
+            **arguments,
+            'pretrained': None,
+            'init_cfg': None,
+            'gate_loss': None,
+            'gate': _config_of(self.gate, arguments.get('gate')),
+        }
 
     def _save_pretrained(self, save_directory: Path) -> None:
         loss, self.gate_loss = self.gate_loss, None  # what shaped the gate has done its work

@@ -13,7 +13,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..attention import KeyBias
 from ..checkpoints import load_vit, resize_pos_embed
-from ..checks import check_choice, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ..checks import check_choice, check_flag, check_init_cfg, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import drop_path_rates
 from ..linear import adopt_linears, embed_patches
 from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, position_table
@@ -62,7 +62,9 @@ class MSViT(GatedBackbone, SharedModel):
         drop_path_rate: stochastic depth of the last block, linear from 0 at the first, in [0, 1).
         frozen_stages: -1: nothing is frozen; 0: the embeddings; n: the first n blocks too. The gate always trains.
         with_cp: recompute the blocks in the backward pass to save memory.
-        pretrained: None, True (timm's weights for ``arch``), or a checkpoint of any supported origin, see `load_vit`.
+        pretrained: None, True (timm's weights for ``arch``), or a checkpoint of any supported origin, see `load_vit`. A config
+            that gives it gives ``init_cfg``, so that nothing is read before training begins.
+        init_cfg: what OpenMMLab loads when training begins, ``dict(type='msvit.Pretrained', checkpoint=...)``.
 
     Raises:
         ValueError: an argument is out of its range or arguments do not fit each other.
@@ -90,11 +92,13 @@ class MSViT(GatedBackbone, SharedModel):
         frozen_stages: int = -1,
         with_cp: bool = False,
         pretrained: bool | str | PathLike | None = None,
+        init_cfg: dict[str, Any] | list | None = None,
     ):
         super().__init__()
         check_sides('img_size', img_size)
         check_flag('with_cp', with_cp)
         check_pretrained(pretrained)
+        check_init_cfg(init_cfg)
         self._graphs: BlockGraphs | None = None
         vit = build_timm_vit(arch, img_size)
         depth = len(vit.blocks)
@@ -103,6 +107,7 @@ class MSViT(GatedBackbone, SharedModel):
         self.patch_size, self.coarse_patch_size = vit.patch_embed.patch_size[0], coarse_patch_size
         self.embed_dim, self.num_prefix_tokens = vit.embed_dim, vit.num_prefix_tokens
         self.native_shape = vit.patch_embed.grid_size
+        self.arch, self.init_cfg = arch if isinstance(arch, str) else '', init_cfg
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
         self._check_options(vit, out_indices)
         self.out_indices = tuple(sorted(index % depth for index in out_indices))
@@ -111,7 +116,8 @@ class MSViT(GatedBackbone, SharedModel):
         self._add_gate(gate, gate_loss)
         adopt_linears(self)
         self.register_load_state_dict_pre_hook(_fit_positions)
-        self._load(pretrained, arch)
+        if pretrained:
+            self.load_pretrained(pretrained)
         self._freeze()
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Any, ...]:
@@ -254,10 +260,8 @@ class MSViT(GatedBackbone, SharedModel):
         self.blocks = Blocks(*map(MixedScaleBlock, cast('Iterable[Block]', vit.blocks), rates))
         self.norm = vit.norm
 
-    def _load(self, pretrained: bool | str | PathLike | None, arch: str | dict[str, Any]) -> None:
-        if pretrained:
-            name = arch if isinstance(arch, str) else ''
-            load_vit(self, pretrained, arch=name, mode=self.pos_embed_mode, fresh=_BEYOND_VIT, keep=self._kept_groups)
+    def load_pretrained(self, source: bool | str | PathLike) -> None:
+        load_vit(self, source, arch=self.arch, mode=self.pos_embed_mode, fresh=_BEYOND_VIT, keep=self._kept_groups)
 
     def _frozen_modules(self) -> list[nn.Module]:
         if self.frozen_stages < 0:

@@ -9,7 +9,6 @@ from mmengine.config import Config, ConfigDict
 
 from ..analysis.samples import gives_bgr, steps_for_arrays
 from ..backbones import MSViT
-from ..engine.load_model import forget_pretrained
 from ..parts import class_name
 from .schedule import warm_up_and_decay
 
@@ -133,7 +132,7 @@ def _forget_first_weights(model: dict[str, Any]) -> None:
         model.pop(name, None)
     for name, part in model.items():
         if isinstance(part, dict) and name != 'teacher':  # that of a distilled classifier stays what it is
-            forget_pretrained(part)
+            _forget_first_weights(part)
 
 
 def _make_resumable(loader: ConfigDict) -> None:

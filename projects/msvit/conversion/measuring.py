@@ -18,7 +18,6 @@ from ..analysis.samples import Sample
 from ..backbones import TokenTrace
 from ..engine.gate_loss_hook import find_gated
 from ..engine.launch import build_runner
-from ..engine.load_model import forget_pretrained
 from ..gates import LearnedGate
 from ..parts import class_name
 
@@ -57,7 +56,6 @@ class LabelledTest:
 
     def __init__(self, cfg: Config, checkpoint: str | Path, work_dir: Path, name: str):
         cfg = deepcopy(cfg)
-        forget_pretrained(cfg.model, checkpoint)
         cfg.load_from, cfg.work_dir, cfg.experiment_name = str(checkpoint), str(work_dir), f'{name} {work_dir}'
         # figures go to the report, pictures are drawn once and not at every threshold
         cfg.log_level = 'WARNING'

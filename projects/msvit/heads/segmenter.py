@@ -8,12 +8,12 @@ from typing import Any, Protocol, cast
 import mmcv.cnn
 import torch
 import torch.nn.functional as F
+from mmengine.model import initialize
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from torch import Tensor, nn
 
 from ..attention import attend
-from ..checkpoints import load_segmenter_head
-from ..checks import check_pretrained
+from ..checkpoints.pretrained import pretrained_init
 from ..drop_path import drop_images, drop_path_rates
 from ..linear import Linear, adopt_linears, linear, linear_gelu
 from ..tokens import MixedTokens, TokenIndex
@@ -47,19 +47,17 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
     ):
         if isinstance(attn_drop_rate, bool) or not isinstance(attn_drop_rate, Real) or attn_drop_rate != 0:
             raise ValueError(f'MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0, got {attn_drop_rate!r}')
-        super().__init__(drop_path_rate=0.0, **kwargs)
+        super().__init__(drop_path_rate=0.0, **{**kwargs, **pretrained_init(pretrained)})
         self.drop_path_rates = drop_path_rates(drop_path_rate, len(self.layers))
         for layer in cast('Iterable[_Layer]', self.layers):
             _fuse_gelu(layer.ffn.layers)
         adopt_linears(self, kinds=(nn.Linear, mmcv.cnn.Linear))
-        check_pretrained(pretrained)
-        self.pretrained = pretrained
 
     def init_weights(self) -> None:
         """Draw or load the weights; OpenMMLab's runner calls this, and ``load_from`` and ``--resume`` come after it."""
         super().init_weights()
-        if self.pretrained:
-            load_segmenter_head(self, self.pretrained)
+        if isinstance(self.init_cfg, dict):  # mmseg's head has a list of its own, and draws whatever that says
+            initialize(self, self.init_cfg)
 
     def forward(self, inputs: Sequence[MixedTokens]) -> Tensor:
         """Class scores of every fine cell.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...checkpoints import load_swin
-from ...checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ...checks import check_count, check_flag, check_init_cfg, check_pretrained, check_sides, is_count, is_indices
 from ...drop_path import drop_path_rates
 from ...linear import adopt_linears, embed_patches
 from ...tokens import TokenGrid, pad_to_multiple, patchify
@@ -62,6 +62,7 @@ class MSSwin(GatedBackbone):
             What is new beside Swin always trains.
         with_cp: recompute the blocks in the backward pass to save memory.
         pretrained: None, True (timm's weights for ``arch``), or a checkpoint of any supported origin, see `load_swin`.
+        init_cfg: see `MSViT`.
 
     Raises:
         ValueError: an argument is out of its range or arguments do not fit each other.
@@ -85,6 +86,7 @@ class MSSwin(GatedBackbone):
         frozen_stages: int = -1,
         with_cp: bool = False,
         pretrained: bool | str | PathLike | None = None,
+        init_cfg: dict[str, Any] | list | None = None,
     ):
         super().__init__()
         check_sides('img_size', img_size)
@@ -92,6 +94,7 @@ class MSSwin(GatedBackbone):
         check_flag('norm_outputs', norm_outputs)
         check_flag('with_cp', with_cp)
         check_pretrained(pretrained)
+        check_init_cfg(init_cfg)
         swin = build_timm_swin(arch, img_size)
         self.layers, self.norm = swin.layers, swin.norm
         stages = len(self.layers)
@@ -100,6 +103,7 @@ class MSSwin(GatedBackbone):
         self.patch_embed = cast(PatchEmbed, swin.patch_embed)
         self.patch_size, self.coarse_patch_size = int(self.patch_embed.patch_size[0]), coarse_patch_size
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
+        self.arch, self.init_cfg = arch if isinstance(arch, str) else '', init_cfg
         self._check_options(stages, out_indices)
         self.entry_stage = self._find_entry(stages, entry_stage)
         self.out_indices = (stages - 1,) if out_type == 'avg_featmap' else tuple(sorted(i % stages for i in out_indices))
@@ -111,7 +115,7 @@ class MSSwin(GatedBackbone):
         self._add_gate(gate, gate_loss)
         adopt_linears(self)
         if pretrained:
-            load_swin(self, pretrained, arch=arch if isinstance(arch, str) else '', keep=self._kept_groups)
+            self.load_pretrained(pretrained)
         self._freeze()
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -160,6 +164,9 @@ class MSSwin(GatedBackbone):
             if i in self.out_indices:
                 outputs.append(self._output(i, x, coarse, stages))
         return tuple(outputs)
+
+    def load_pretrained(self, source: bool | str | PathLike) -> None:
+        load_swin(self, source, arch=self.arch, keep=self._kept_groups)
 
     def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
         """As `GatedBackbone.macs`, in the packed layout; the coarse embedding counts as embedding, what fills early outputs as
