@@ -100,7 +100,7 @@ def _variable_length(
 
 
 def bias_as_features(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Eight more features with which scale * q k^T holds the bias of each key.
+    """Add eight features with which scale * q k^T holds the bias of each key.
 
     Args:
         q, k, v: (B, N, heads, d).

@@ -59,7 +59,7 @@ class GatedBackbone(nn.Module, ABC):
         return self.gate(pad_to_multiple(images, self.coarse_patch_size))
 
     def grid(self, images: Tensor) -> TokenGrid:
-        """The candidate tokens that images of this size offer."""
+        """List the candidate tokens that images of this size offer."""
         channels = self.patch_embed.proj.in_channels
         if images.dim() != 4 or images.shape[1] != channels or 0 in images.shape:
             raise ValueError(

@@ -121,7 +121,7 @@ class MSViT(GatedBackbone, SharedModel):
         self._freeze()
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Any, ...]:
-        """Features of images.
+        """Compute features of images.
 
         Args:
             images: (B, 3, H, W), normalised as the ViT's weights want.
@@ -156,11 +156,11 @@ class MSViT(GatedBackbone, SharedModel):
         return MixedTokens(self.norm_pre(index.memory.assemble(self._prefix(tokens), tokens)), index)
 
     def forward_tokens(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
-        """The tokens after the encoder and its final norm; arguments as in `forward`."""
+        """Compute the tokens after the encoder and its final norm; arguments as in `forward`."""
         return self.encode(self.tokenize(images, fine_mask))
 
     def encode(self, tokens: MixedTokens) -> MixedTokens:
-        """The blocks and the final norm alone, for tokens of `tokenize`."""
+        """Run the blocks and the final norm alone, on tokens of `tokenize`."""
         return self._encode(tokens, (len(self.blocks) - 1,))[0]
 
     def compile_blocks(self, **options: Any) -> None:

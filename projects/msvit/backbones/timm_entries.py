@@ -52,21 +52,21 @@ class TimmMSViT(MSViT):
             self.load_state_dict({**self.state_dict(), **source.state_dict()})
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> Tensor:
-        """Class scores (B, num_classes) of images (B, 3, H, W); ``fine_mask`` (B, Hc, Wc) bool overrules the gate."""
+        """Compute class scores (B, num_classes) of images (B, 3, H, W); ``fine_mask`` (B, Hc, Wc) bool overrules the gate."""
         return self.forward_head(self.forward_features(images, fine_mask))
 
     def forward_features(self, images: Tensor, fine_mask: Tensor | None = None) -> Tensor:
-        """The encoded sequence of a ViT of fine tokens alone, (B, P + Hf * Wf, C): coarse tokens stand at all their cells."""
+        """Encode as a ViT of fine tokens alone, (B, P + Hf * Wf, C): coarse tokens stand at all their cells."""
         tokens = self.forward_tokens(images, fine_mask)
         return torch.cat((tokens.prefix(), tokens.to_map().flatten(2).transpose(1, 2)), dim=1)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Class scores of `forward_features`, or with ``pre_logits`` the class token."""
+        """Compute class scores of `forward_features`, or with ``pre_logits`` take the class token."""
         x = self.head_drop(x[:, 0])
         return x if pre_logits else self.head(x)
 
     def get_classifier(self) -> nn.Module:
-        """The classifier."""
+        """Return the classifier."""
         return self.head
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
@@ -76,7 +76,7 @@ class TimmMSViT(MSViT):
         self.head = nn.Linear(self.embed_dim, num_classes).to(like.device, like.dtype) if num_classes else nn.Identity()
 
     def no_weight_decay(self) -> set[str]:
-        """Parameters that timm's optimisers do not decay."""
+        """Name the parameters that timm's optimisers do not decay."""
         return {'pos_embed', 'cls_token', 'dist_token'}
 
     @property
@@ -99,7 +99,7 @@ class FeatureMaps(nn.Module):
         self.feature_info = FeatureInfo(maps, tuple(range(len(maps))))
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> list[Tensor]:
-        """Maps (B, C, Hf, Wf) of images (B, 3, H, W), coarse tokens replicated."""
+        """Compute maps (B, C, Hf, Wf) of images (B, 3, H, W), coarse tokens replicated."""
         return list(self.net(images, fine_mask))
 
 

@@ -50,7 +50,7 @@ class TokenTrace:
         _open_traces.add(self)
 
     def drain(self) -> list[TokenRecord]:
-        """The records since the last call, oldest first."""
+        """Hand over the records since the last call, oldest first."""
         records = list(self._records)
         self._records.clear()
         return records
@@ -64,7 +64,7 @@ _paused = 0
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Forward passes within this context are no part of what is measured, such as those of a teacher."""
+    """Keep the forward passes within this context out of what is measured, such as those of a teacher."""
     global _paused
     _paused += 1
     try:

@@ -29,7 +29,7 @@ class FixedShareGate(BaseGate):
 
     @abstractmethod
     def priority(self, images: Tensor) -> Tensor:
-        """(B, Hc, Wc), the higher the sooner fine."""
+        """Rank the regions, (B, Hc, Wc): the higher the sooner fine."""
 
     def forward(self, images: Tensor) -> GateOutput:
         priority = self.priority(images)

@@ -59,7 +59,7 @@ class LearnedGate(BaseGate):
 
     @abstractmethod
     def logits(self, images: Tensor) -> Tensor:
-        """Log-odds of fine, (B, Hc, Wc); under autocast too in full precision, so that no decision depends on it."""
+        """Compute log-odds of fine, (B, Hc, Wc), in full precision under autocast too, so that no decision depends on it."""
 
     @abstractmethod
     def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
@@ -128,7 +128,7 @@ class LearnedGate(BaseGate):
 
     @torch.no_grad()
     def calibrate_logits(self, logits: Tensor, fine_share: float) -> None:
-        """`calibrate` from log-odds of any shape that are at hand already."""
+        """Calibrate, as `calibrate` does, from log-odds of any shape that are at hand already."""
         check_closed_share('fine_share', fine_share)
         if not torch.isfinite(logits).all():
             raise ValueError('the images give log-odds that are not finite: they hold NaN, or the gate does')

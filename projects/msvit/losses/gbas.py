@@ -78,7 +78,7 @@ class GBaSLoss(GateLoss):
         return self.prior_logit.sigmoid()
 
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """Loss terms, each already multiplied by the weight.
+        """Compute the loss terms, each already multiplied by the weight.
 
         Args:
             p_fine: (B, Hc, Wc) in [0, 1], the gate's relaxed decisions.

@@ -17,7 +17,7 @@ _logger = logging.getLogger(__name__)
 
 
 def initial_prior_mean(init: str, grid: tuple[int, int]) -> Tensor:
-    """Prior means before training, 0.5 on average for either choice, whatever the target.
+    """Choose prior means to begin with, 0.5 on average for either choice, whatever the target.
 
     So the choices differ in arrangement alone, and only the hyperprior pulls the average towards the target.
 
@@ -43,7 +43,7 @@ def initial_prior_mean(init: str, grid: tuple[int, int]) -> Tensor:
 
 
 def fit_prior_logit(loss: 'GBaSLoss', state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Hook before load_state_dict: resize ``prior_logit`` of another grid, bilinearly and antialiased, and log it."""
+    """Resize ``prior_logit`` of another grid, bilinearly and antialiased, and log it: a hook before load_state_dict."""
     name = f'{prefix}prior_logit'
     given, wanted = state.get(name), loss.grid
     if given is None or given.dim() != 2 or tuple(given.shape) == wanted:
@@ -55,7 +55,7 @@ def fit_prior_logit(loss: 'GBaSLoss', state: dict[str, Any], prefix: str, *_: An
 
 
 def resize_prior_logit(prior_logit: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(Hc, Wc) logits of learned priors on another grid, bilinear and antialiased."""
+    """Bring (Hc, Wc) logits of learned priors to another grid, bilinear and antialiased."""
     resized = F.interpolate(prior_logit[None, None].float(), size=grid, mode='bilinear', antialias=True)[0, 0]
     return resized.to(prior_logit.dtype)
 

@@ -9,7 +9,7 @@ from .grid import TokenGrid
 
 
 def position_table(pos_embed: Tensor, native_shape: tuple[int, int], grid: TokenGrid, mode: str = 'bilinear') -> Tensor:
-    """Position embeddings of all candidate tokens, interpolated to both grids.
+    """Interpolate position embeddings to both grids, for all candidate tokens.
 
     Args:
         pos_embed: (1, h * w, D), learned on the fine grid of the native image size.

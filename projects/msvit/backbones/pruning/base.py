@@ -83,7 +83,7 @@ class PruningDeiT(MSDeiT):
         return kept, [int(self.kept_tokens(stage, before, now)) for before, now in zip(starts, nows, strict=True)]
 
     def capture_graphs(self, bucket: int = 32) -> None:
-        """Raises TypeError: tokens leave between the blocks, so no graph holds these all."""
+        """Raise TypeError: tokens leave between the blocks, so no graph holds these all."""
         raise TypeError(f'{type(self).__name__} has no CUDA graphs, for tokens leave between its blocks: use compile_blocks()')
 
     def _check_pruning(self) -> None:
@@ -104,7 +104,7 @@ class PruningDeiT(MSDeiT):
 
 
 def best_tokens(score: Tensor, active: Tensor, counts: Tensor) -> Tensor:
-    """The best of each image's tokens.
+    """Choose the best of each image's tokens.
 
     Args:
         score: (B, N), finite where ``active``.

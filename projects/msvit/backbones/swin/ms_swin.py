@@ -119,7 +119,7 @@ class MSSwin(GatedBackbone):
         self._freeze()
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Features of images.
+        """Compute features of images.
 
         Args:
             images: (B, 3, H, W), normalised as the Swin's weights want.
