@@ -33,7 +33,7 @@ class AwaitedGate(BaseGate):
             self.weight = nn.Parameter(Tensor())  # what a gate loss would train
 
     def forward(self, images: Tensor) -> GateOutput:
-        """Raises CheckpointError: there is no gate yet."""
+        """Raise CheckpointError: there is no gate yet."""
         raise CheckpointError(f'{self.reason}. Load a checkpoint of the whole model first, which holds the gate too')
 
     def found_in(self, state: dict[str, Tensor], prefix: str) -> LearnedGate:
@@ -52,7 +52,7 @@ class AwaitedGate(BaseGate):
 
 
 def awaited(gate: Any) -> Any:
-    """The gate of a backbone's config as it is, or where it is one of a file that is gone an `AwaitedGate` in its place.
+    """Return the gate of a backbone's config, or an `AwaitedGate` in the place of one whose file is gone.
 
     The threshold and the budget that only that file told are lost, with a warning; those in the config stay.
     """
