@@ -16,6 +16,7 @@ from ..attention import attend
 from ..checkpoints.pretrained import pretrained_init
 from ..drop_path import drop_images, drop_path_rates
 from ..linear import Linear, adopt_linears, linear, linear_gelu
+from ..parts import class_name
 from ..tokens import MixedTokens, TokenIndex
 
 
@@ -56,7 +57,7 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
     def init_weights(self) -> None:
         """Draw or load the weights; OpenMMLab's runner calls this, and ``load_from`` and ``--resume`` come after it."""
         super().init_weights()
-        if isinstance(self.init_cfg, dict):  # mmseg's head has a list of its own, and draws whatever that says
+        if isinstance(self.init_cfg, dict) and class_name(self.init_cfg) == 'Pretrained':  # mmseg's head heeds no init_cfg
             initialize(self, self.init_cfg)
 
     def forward(self, inputs: Sequence[MixedTokens]) -> Tensor:
