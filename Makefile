@@ -29,14 +29,16 @@ demo: $(STAMP)  ## train a mixed-scale Segmenter on generated scenes and show wh
 	$(say) 'Running the demo'
 	@$(PY) tools/demo.py
 
-test: lint  ## check the style, then run all tests
+test: lint  ## check the style and the types, then run all tests
 	$(say) 'Running the tests (one thread per process)'
 	@$(PYTEST_ENV) $(PY) -m pytest $(PYTEST_PARALLEL) tests
 
-lint: $(STAMP)  ## check the style
+lint: $(STAMP)  ## check the style and the types
 	$(say) 'Checking the style'
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
+	$(say) 'Checking the types'
+	@$(PY) -m pyright --pythonpath $(PY)
 
 format: $(STAMP)  ## put the sources into the house style
 	@$(PY) -m ruff check --fix .

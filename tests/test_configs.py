@@ -16,8 +16,6 @@ from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 from shipped_configs import CONFIGS, ROOT, load_config, variants
 
-from msvit.engine.load_model import forget_pretrained
-
 ALL = [*CONFIGS, *variants()]
 MIXED = [name for name in ALL if name.startswith('ms')]
 # The gbas recipe is a control's; what other variants change is in test_config_variants.py.
@@ -47,7 +45,6 @@ def load(name: str) -> Config:
 def build_model(cfg: Config) -> torch.nn.Module:
     """The model without pretrained weights."""
     torch.manual_seed(0)
-    forget_pretrained(cfg.model)
     return MODELS.build(cfg.model)
 
 

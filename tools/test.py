@@ -12,7 +12,6 @@ from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from msvit.engine.launch import build_runner, load_config, make_parser, require_checkpoint, require_data, short_errors
-from msvit.engine.load_model import forget_pretrained
 from msvit.parts import class_name
 
 VISUALIZATION_HOOKS = {'mmseg': 'SegVisualizationHook', 'mmdet': 'DetVisualizationHook', 'mmpretrain': 'VisualizationHook'}
@@ -93,7 +92,6 @@ def main() -> None:
         cfg = load_config(args)
         is_onnx = Path(args.checkpoint).suffix == '.onnx'
         cfg.load_from, cfg.resume = None if is_onnx else require_checkpoint(args.checkpoint), False
-        forget_pretrained(cfg.model, args.checkpoint)
         if args.tta and is_onnx:
             raise ValueError('--tta needs a checkpoint: an .onnx file answers for one view.')
         if args.tta:

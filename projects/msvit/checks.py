@@ -92,6 +92,13 @@ def check_pretrained(value: Any) -> None:
         raise ValueError(f'pretrained must be None, True, or the path or address of a checkpoint, got {value!r}')
 
 
+def check_init_cfg(value: Any) -> None:
+    """Raise ValueError unless the value is None, the config of an initialiser, or a list of those."""
+    configs = value if isinstance(value, list) else [] if value is None else [value]
+    if not all(isinstance(config, dict) and 'type' in config for config in configs):
+        raise ValueError(f"init_cfg must be None, dict(type='msvit.Pretrained', checkpoint=...) or a list, got {value!r}")
+
+
 def to_mask(name: str, value: Any, device: torch.device | None = None) -> Tensor:
     """The value as a boolean tensor.
 
@@ -121,14 +128,18 @@ def is_indices(value: Any, length: int) -> bool:
 
 def is_count(value: Any, least: int = 0) -> bool:
     """Tell whether the value is a whole number of at least ``least``; a bool is none."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= least
 
 
 def is_share(value: Any) -> bool:
     """Tell whether the value is a number in (0, 1]; a bool is none."""
-    return isinstance(value, Real) and not isinstance(value, bool) and 0 < value <= 1
+    return _is_number(value) and 0 < value <= 1
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _check_number(name: str, value: Any, takes: str, valid: Callable[[float], bool]) -> None:
-    if isinstance(value, bool) or not isinstance(value, Real) or not valid(value):
+    if not _is_number(value) or not valid(value):
         raise ValueError(f'{name} must {takes}, got {value!r}')

@@ -20,6 +20,7 @@ __all__ = [
     'require_scope',
 ]
 
+_DROPS_DEBUG = 'drops_debug'
 _PARTS = ('mmengine', 'mmcv', 'mmseg', 'mmpretrain')
 
 
@@ -81,7 +82,7 @@ def drop_debug_prints() -> None:
     from mmengine import logging as mmengine_logging
 
     print_log = mmengine_logging.print_log
-    if hasattr(print_log, 'drops_debug'):
+    if hasattr(print_log, _DROPS_DEBUG):
         return
 
     @wraps(print_log)
@@ -89,7 +90,7 @@ def drop_debug_prints() -> None:
         if logger is not None or level > logging.DEBUG:
             print_log(msg, logger, level)
 
-    print_log_above_debug.drops_debug = True
+    setattr(print_log_above_debug, _DROPS_DEBUG, True)
     mmengine_logging.print_log = print_log_above_debug
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, wraps
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
-Function = TypeVar('Function', bound=Callable[..., object])
+Arguments = ParamSpec('Arguments')
+Result = TypeVar('Result')
 
 
 def is_exporting() -> bool:
@@ -30,7 +31,7 @@ def full_precision(device_type: str) -> AbstractContextManager:
     return nullcontext() if is_exporting() else torch.autocast(device_type, enabled=False)
 
 
-def cached_map(maxsize: int) -> Callable[[Function], Function]:
+def cached_map(maxsize: int) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
     """Keep the tensors that a function of plain arguments gives, and hand them out again.
 
     They are never inference tensors, for a training step may save them for its backward pass. While exporting nothing is kept:
@@ -40,12 +41,12 @@ def cached_map(maxsize: int) -> Callable[[Function], Function]:
         maxsize: results that are kept.
     """
 
-    def decorate(function: Function) -> Function:
+    def decorate(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         cached = lru_cache(maxsize)(torch.inference_mode(False)(torch.no_grad()(function)))
 
         @wraps(function)
-        def get(*args: object) -> object:
-            return function(*args) if is_exporting() else cached(*args)
+        def get(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+            return function(*args, **kwargs) if is_exporting() else cached(*args, **kwargs)
 
         return get
 

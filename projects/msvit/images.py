@@ -66,16 +66,18 @@ def read_rgb(path: str | PathLike, content: bytes | None = None) -> np.ndarray:
 
 def resize(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """A (H, W, 3) uint8 picture smoothly, or (H, W) uint8 labels by the nearest pixel, at another (height, width)."""
-    if picture.shape[:2] == tuple(shape):
+    height, width = shape
+    if picture.shape[:2] == (height, width):
         return picture
     method = Image.Resampling.BICUBIC if picture.ndim == 3 else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(picture).resize(tuple(shape)[::-1], method))
+    return np.asarray(Image.fromarray(picture).resize((width, height), method))
 
 
 def shrunk(image: np.ndarray, max_side: int) -> np.ndarray:
     """An (H, W, 3) uint8 image, smaller if a side is longer than so many pixels."""
-    scale = max_side / max(image.shape[:2])
-    return image if scale >= 1 else resize(image, tuple(max(1, round(side * scale)) for side in image.shape[:2]))
+    height, width = image.shape[:2]
+    scale = max_side / max(height, width)
+    return image if scale >= 1 else resize(image, (max(1, round(height * scale)), max(1, round(width * scale))))
 
 
 def _kept(place: Path, files: list[Path], leave_out: Callable[[Path], bool]) -> list[Path]:

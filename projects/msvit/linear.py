@@ -79,11 +79,11 @@ def adopt_linears(module: nn.Module, kinds: tuple[type[nn.Linear], ...] = (nn.Li
         kinds: the exact types to replace by `Linear`; subclasses may do more than a product, so they stay.
     """
     for name, layer in list(module.named_modules()):
-        if name and type(layer) in kinds:
+        if name and isinstance(layer, nn.Linear) and type(layer) in kinds:
             module.set_submodule(name, cast(layer, Linear))
     for name, layer in list(module.named_modules()):
-        if name and _is_gelu_mlp(layer):
-            twin = GeluMlp(layer.fc1.in_features, device='meta').train(layer.training)
+        if name and isinstance(layer, Mlp) and _is_gelu_mlp(layer):
+            twin = GeluMlp(1, device='meta').train(layer.training)  # its layers are replaced
             for part, child in layer.named_children():
                 setattr(twin, part, child)
             module.set_submodule(name, twin)
@@ -96,7 +96,7 @@ def cast(layer: nn.Linear, kind: type[nn.Linear]) -> nn.Linear:
     return twin.train(layer.training)
 
 
-def _is_gelu_mlp(layer: nn.Module) -> bool:
+def _is_gelu_mlp(layer: Mlp) -> bool:
     return (
         type(layer) is Mlp and type(layer.fc1) is Linear and isinstance(layer.act, nn.GELU) and layer.act.approximate == 'none'
     )

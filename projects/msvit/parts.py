@@ -15,11 +15,11 @@ from .checks import naming
 # Registry of mmengine -> name after ``msvit.`` -> module, with ``:attribute`` where that has another name.
 PARTS: dict[str, dict[str, str]] = {
     'model': {
-        'MSViT': 'msvit.backbones',
-        'MSDeiT': 'msvit.backbones',
-        'MSSwin': 'msvit.backbones',
-        'MSDyViT': 'msvit.backbones',
-        'MSEViT': 'msvit.backbones',
+        'MSViT': 'msvit.backbones.configured',
+        'MSDeiT': 'msvit.backbones.configured',
+        'MSSwin': 'msvit.backbones.configured',
+        'MSDyViT': 'msvit.backbones.configured',
+        'MSEViT': 'msvit.backbones.configured',
         'MLPGate': 'msvit.gates',
         'ContextGate': 'msvit.gates',
         'SaliencyGate': 'msvit.gates',
@@ -45,6 +45,7 @@ PARTS: dict[str, dict[str, str]] = {
         'PretrainedDeiTClsHead': 'msvit.heads',
         'DistilledClassifier': 'msvit.hosts',
     },
+    'weight initializer': {'Pretrained': 'msvit.checkpoints.pretrained'},
     'hook': {
         'GateLossHook': 'msvit.engine',
         'GateWarmupHook': 'msvit.engine',

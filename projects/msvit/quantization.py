@@ -41,7 +41,7 @@ def quantize_linears(model: nn.Module) -> nn.Module:
 
 def _quantize(layer: Linear) -> Int8Linear:
     twin = cast(layer, nn.Linear)  # the only kind that torch quantises
-    twin.qconfig = default_dynamic_qconfig
+    vars(twin)['qconfig'] = default_dynamic_qconfig
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # torch announces that quantised tensors will move to torchao
         return Int8Linear.from_float(twin)

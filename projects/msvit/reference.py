@@ -11,10 +11,15 @@ tokens out of memory, `msvit.attention` runs fused kernels, `msvit.backbones` pu
 """
 
 from math import ceil
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .backbones import MSViT
+    from .backbones.block import MixedScaleBlock
 
 
 def decide(logits: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
@@ -88,7 +93,7 @@ def replicate(tokens: Tensor, fine_mask: Tensor, shape: tuple[int, int], ratio: 
     return torch.stack(rows, dim=1).unflatten(1, shape)
 
 
-def embed(net: nn.Module, image: Tensor) -> Tensor:
+def embed(net: 'MSViT', image: Tensor) -> Tensor:
     """Embed the candidates of an image at both scales, with their positions.
 
     Args:
@@ -115,7 +120,7 @@ def embed(net: nn.Module, image: Tensor) -> Tensor:
     return torch.cat(tokens, dim=1).T
 
 
-def run_block(block: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
+def run_block(block: 'MixedScaleBlock', x: Tensor, weight: Tensor) -> Tensor:
     """Run timm's pre-norm block on tokens (..., N, C) whose keys count ``weight`` (..., N) times."""
     attention = block.attn
     q, k, v = attention.qkv(block.norm1(x)).unflatten(-1, (3, attention.num_heads, -1)).unbind(-3)
@@ -124,7 +129,7 @@ def run_block(block: nn.Module, x: Tensor, weight: Tensor) -> Tensor:
     return x + block.ls2(block.mlp(block.norm2(x)))
 
 
-def msvit(net: nn.Module, image: Tensor, fine_mask: Tensor) -> Tensor:
+def msvit(net: 'MSViT', image: Tensor, fine_mask: Tensor) -> Tensor:
     """Compute the feature map (C, Hf, Wf) of one image.
 
     Args:

@@ -22,7 +22,7 @@ class PartsRegistry(Registry):
         """Look up a name as mmengine's registries do; a part of msvit is imported at its first use."""
         scope, name = self.split_scope_key(key)
         if scope in (None, 'msvit') and name not in self.module_dict and (part := find_part(self.name, name)):
-            self.register_module(name=name, module=part)
+            self.register_module(name=name, module=part)  # pyright: ignore[reportArgumentType]  # functions are welcome too
         return super().get(key)
 
 
@@ -33,3 +33,4 @@ DATA_SAMPLERS = PartsRegistry(roots.DATA_SAMPLERS)
 OPTIM_WRAPPERS = PartsRegistry(roots.OPTIM_WRAPPERS)
 HOOKS = PartsRegistry(roots.HOOKS)
 METRICS = PartsRegistry(roots.METRICS)
+WEIGHT_INITIALIZERS = PartsRegistry(roots.WEIGHT_INITIALIZERS)

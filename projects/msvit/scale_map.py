@@ -1,6 +1,7 @@
 """Pictures of what a mixed-scale model sees and says: scale maps, segmentations, and panels of them."""
 
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,8 +50,9 @@ def draw_scale_map(
             f'pixels needs {shape}'
         )
     image = enlarge(image)
-    regions = [_cell_of_pixel(*sizes, coarse_patch_size) for sizes in zip(image.shape, (height, width), strict=False)]
-    cells = [_cell_of_pixel(*sizes, patch_size) for sizes in zip(image.shape, (height, width), strict=False)]
+    rows, columns = zip(image.shape[:2], (height, width), strict=True)
+    regions = _cell_of_pixel(*rows, coarse_patch_size), _cell_of_pixel(*columns, coarse_patch_size)
+    cells = _cell_of_pixel(*rows, patch_size), _cell_of_pixel(*columns, patch_size)
     coarse_tokens, fine_tokens = _Mosaic(image, *regions), _Mosaic(image, *cells)
     thickness = max(1, round(image.shape[1] / width * patch_size / 24))
     coarse_lines, fine_lines = _lines(*regions, thickness), _lines(*cells, thickness)
@@ -200,7 +202,10 @@ def _to_uint8(picture: np.ndarray) -> np.ndarray:
 def _font_for(titles: Sequence[str], widths: Sequence[int]) -> ImageFont.FreeTypeFont:
     """The largest font in which every title fits over its picture, or the smallest one."""
     for size in FONT_SIZES:
-        font = ImageFont.load_default(size)
-        if all(font.getlength(title) <= width for title, width in zip(titles, widths, strict=True)):
-            break
-    return font
+        if all(_font(size).getlength(title) <= width for title, width in zip(titles, widths, strict=True)):
+            return _font(size)
+    return _font(FONT_SIZES[-1])
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return cast(ImageFont.FreeTypeFont, ImageFont.load_default(size))

@@ -56,6 +56,8 @@ def test_batches_have_the_size_of_the_name(name, workers, tmp_path, request):
 def test_camvid_sizes_differ_in_nothing_but_the_size():
     large = Config.fromfile(FOLDER / 'camvid_480x352.py').to_dict()
     small = Config.fromfile(CONFIGS / 'seg_s14_448x336_camvid.py')
-    text = str({name: small[name] for name in large}).replace('(448, 336)', '(480, 352)', 99).replace('(336, 448)', '(352, 480)')
+    text = (
+        str({name: small[name] for name in large}).replace('(448, 336)', '(480, 352)', 99).replace('(336, 448)', '(352, 480)')
+    )
     assert text.count('(480, 352)') == str(large).count('(480, 352)') + str(large).count('(480, 360)')
     assert text.replace('(480, 352)', '(480, 360)') == str(large).replace('(480, 352)', '(480, 360)')

@@ -11,8 +11,6 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 from shipped_configs import load_config
 
-from msvit.engine.load_model import forget_pretrained
-
 CONFIGS = {name: cfg for name in shipped_configs.CONFIGS if (cfg := load_config(name)).default_scope == 'mmdet'}
 SIZES = [(96, 128), (128, 64)]
 
@@ -22,8 +20,7 @@ def build_model(name: str, **backbone) -> torch.nn.Module:
     cfg = CONFIGS[name].copy()
     init_default_scope('mmdet')
     torch.manual_seed(0)
-    forget_pretrained(cfg.model)
-    model = MODELS.build({**cfg.model, 'backbone': {**cfg.model.backbone, **backbone}})
+    model = MODELS.build({**cfg.model, 'backbone': {**cfg.model.backbone, 'pretrained': None, **backbone}})
     model.init_weights()
     return model
 

@@ -10,7 +10,8 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
 from msvit.checkpoints import CheckpointError, save_gate
-from msvit.engine.load_model import forget_pretrained, load_model
+from msvit.checkpoints.awaited import awaited
+from msvit.engine.load_model import load_model
 from msvit.gates import ContextGate, MLPGate, Normalization
 
 IMAGENET = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
@@ -61,31 +62,66 @@ def test_a_host_of_a_trained_gate(file, tmp_path, images, form, gone):
 
 
 def test_what_is_lost_with_the_file_is_a_warning(file, monkeypatch):
-    model = dict(backbone=dict(gate=dict(type='msvit.TrainedGate', checkpoint=str(file), threshold=0.3)))
-    untouched = dict(backbone=dict(gate=dict(model['backbone']['gate'])))
-    forget_pretrained(model)
-    assert model == untouched
+    gate = dict(type='msvit.TrainedGate', checkpoint=str(file), threshold=0.3)
+    assert awaited(gate) is gate
     file.unlink()
     said = []
     monkeypatch.setattr(MMLogger.get_current_instance(), 'handle', lambda record: said.append(record))
-    forget_pretrained(model)
+    config = awaited(gate)
     assert [record.levelno for record in said] == [logging.WARNING]
     assert 'gate.safetensors not found' in said[0].msg and "{'threshold': 0.3}" in said[0].msg
-    assert model['backbone']['gate'] == dict(type='msvit.MLPGate', frozen=True, threshold=0.3)
+    assert (config['frozen'], config['threshold']) == (True, 0.3)
 
 
-def test_weights_to_begin_with_are_forgotten():
-    model = dict(pretrained='a', backbone=dict(pretrained=True, gate=None), head=dict(type='Head', pretrained='b'))
-    forget_pretrained(model)
-    assert model == dict(pretrained=None, backbone=dict(pretrained=None, gate=None), head=dict(type='Head', pretrained=None))
+def test_a_gate_that_is_not_there_yet_says_so(file, images):
+    cfg = config_of(str(file))
+    file.unlink()
+    init_default_scope('mmpretrain')
+    model = MODELS.build(cfg.model).eval()
+    with pytest.raises(CheckpointError, match=r'gate.safetensors not found. Load a checkpoint of the whole model first'):
+        model(images)
+    with pytest.raises(FileNotFoundError, match='gate.safetensors not found'):
+        model.init_weights()  # as a training begins
+
+
+def test_weights_to_begin_with_are_read_when_training_begins(tmp_path):
+    cfg = config_of(None)
+    donor = train(cfg, tmp_path / 'run.pth')
+    weights = str(tmp_path / 'weights.pth')
+    cfg.model.backbone.pretrained = weights
+    cfg.model.head = dict(type='msvit.PretrainedClsHead', in_channels=16, num_classes=2, pretrained=weights)
+    model = MODELS.build(cfg.model)  # there is no such file
+    torch.nn.init.ones_(donor.head.fc.weight)
+    torch.save(donor.state_dict(), weights)
+    model.init_weights()
+    assert all(torch.equal(value, donor.backbone.state_dict()[name]) for name, value in model.backbone.state_dict().items())
+    assert torch.equal(model.head.layers.head.weight, donor.head.fc.weight)
+
+
+def test_an_initialiser_serves_backbone_and_head(tmp_path):
+    cfg = config_of(None)
+    donor = train(cfg, tmp_path / 'run.pth')
+    init_cfg = dict(type='msvit.Pretrained', checkpoint=str(tmp_path / 'run.pth'))
+    cfg.model.backbone.init_cfg = init_cfg
+    cfg.model.head.init_cfg = init_cfg
+    cfg.model.head.type = 'VisionTransformerClsHead'
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    assert torch.equal(model.backbone.blocks[0].attn.qkv.weight, donor.backbone.blocks[0].attn.qkv.weight)
+    assert torch.equal(model.head.layers.head.weight, donor.head.fc.weight)
 
 
 def test_of_two_gates_each_host_gets_its_own():
-    states = {side: MLPGate(8, hidden_dims=widths).state_dict() for side, widths in (('one', (4,)), ('two', (5, 6)))}
-    weights = {f'{side}.gate.{name}': value for side, state in states.items() for name, value in state.items()}
-    model = {side: dict(gate='nowhere.safetensors') for side in states}
-    forget_pretrained(model, weights)
-    assert [model[side]['gate']['hidden_dims'] for side in states] == [(4,), (5, 6)]
+    def backbone(gate):
+        arch = dict(embed_dim=16, depth=1, num_heads=2, patch_size=4)
+        return MODELS.build(dict(type='msvit.MSViT', arch=arch, img_size=16, coarse_patch_size=8, gate=gate))
+
+    gates = dict(one=(4,), two=(5, 6))
+    donors = {side: backbone(dict(type='msvit.MLPGate', hidden_dims=widths)) for side, widths in gates.items()}
+    hosts = torch.nn.ModuleDict({side: backbone('nowhere.safetensors') for side in gates})
+    hosts.load_state_dict(torch.nn.ModuleDict(donors).state_dict())
+    for side, host in hosts.items():
+        assert host.gate.frozen and torch.equal(host.gate.mlp[0].weight, donors[side].gate.mlp[0].weight)
 
 
 def test_a_checkpoint_without_the_gate_is_refused(file, tmp_path):

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from msvit.checkpoints import CheckpointError, read_checkpoint, save_weights
-from msvit.checkpoints.load import _timm_weights
+from msvit.checkpoints.matching import _timm_weights
 from msvit.checkpoints.publish import publish_weights
 from msvit.datasets import build_digit_scenes
 from msvit.engine.own_checkpoints import OwnCheckpoints

@@ -1,6 +1,8 @@
 """Fused attention kernels on batches and on packed rows of sequences."""
 
+from collections.abc import Callable
 from inspect import signature
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -9,12 +11,17 @@ from torch.nn.utils.rnn import pad_sequence
 
 from ..tokens import Segments
 
-try:
-    from torch.nn.attention.varlen import varlen_attn
-except ImportError:  # torch before 2.10
-    varlen_attn = None
-if varlen_attn is not None and 'scale' not in signature(varlen_attn).parameters:  # torch 2.10
-    varlen_attn = None
+
+def _find_varlen_attn() -> Callable[..., Any] | None:
+    """torch's flash attention on packed rows; None before torch 2.11, where it is missing or takes no scale."""
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    return varlen_attn if 'scale' in signature(varlen_attn).parameters else None
+
+
+varlen_attn = _find_varlen_attn()
 
 
 def fused_attention(
@@ -41,12 +48,14 @@ def fused_attention(
     if segments is None or len(segments.lengths) == 1:
         return _batch(q, k, v, bias)
     if len(set(segments.lengths)) == 1:  # none longer than another, as under a gate's budget: a batch as it is
-        images = (None if x is None else x.unflatten(1, (-1, segments.lengths[0])).squeeze(0) for x in (q, k, v, bias))
-        return _batch(*images).flatten(0, 1).unsqueeze(0)
+        shape = (-1, segments.lengths[0])
+        q, k, v = (x[0].unflatten(0, shape) for x in (q, k, v))
+        bias = None if bias is None else bias[0].unflatten(0, shape)
+        return _batch(q, k, v, bias).flatten(0, 1).unsqueeze(0)
     if not q.is_cuda:
         return _one_by_one(q, k, v, bias, segments)
     if varlen_attn is not None and q.dtype in (torch.float16, torch.bfloat16):
-        return _variable_length(q, k, v, bias, segments)
+        return _variable_length(varlen_attn, q, k, v, bias, segments)
     return _padded(q, k, v, bias, segments)
 
 
@@ -78,18 +87,20 @@ def _one_by_one(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: 
     return torch.cat([_batch(*image) for image in images], dim=1)
 
 
-def _variable_length(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: Segments) -> Tensor:
+def _variable_length(
+    kernel: Callable[..., Tensor], q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: Segments
+) -> Tensor:
     """Flash attention over the row as it is: half precision on a GPU. It knows no bias, so that rides in extra features."""
     width, scale = q.shape[-1], q.shape[-1] ** -0.5
     if bias is not None:
         q, k, v = bias_as_features(q, k, v, bias, scale)
     longest, offsets = max(segments.lengths), segments.offsets
-    y = varlen_attn(q[0], k[0], v[0], offsets, offsets, longest, longest, scale=scale)
+    y = kernel(q[0], k[0], v[0], offsets, offsets, longest, longest, scale=scale)
     return y[..., :width].unsqueeze(0)
 
 
 def bias_as_features(q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Eight more features with which scale * q k^T holds the bias of each key.
+    """Add eight features with which scale * q k^T holds the bias of each key.
 
     Args:
         q, k, v: (B, N, heads, d).
@@ -113,6 +124,7 @@ def _padded(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, segments: Segm
     """Images side by side, padded to the longest: few launches, for GPUs without a kernel of variable length."""
     lengths = segments.lengths
     bias = q.new_zeros(q.shape[:2]) if bias is None else bias
-    mask = pad_sequence(bias[0].split(lengths), batch_first=True, padding_value=float('-inf'))
-    y = _batch(*(pad_sequence(x[0].split(lengths), batch_first=True) for x in (q, k, v)), mask)
+    mask = pad_sequence(list(bias[0].split(lengths)), batch_first=True, padding_value=float('-inf'))
+    q, k, v = (pad_sequence(list(x[0].split(lengths)), batch_first=True) for x in (q, k, v))
+    y = _batch(q, k, v, mask)
     return torch.cat([image[:length] for image, length in zip(y, lengths, strict=True)]).unsqueeze(0)

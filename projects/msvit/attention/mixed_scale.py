@@ -43,8 +43,9 @@ def attend(qkv: Tensor, index: TokenIndex | KeyBias | None = None) -> Tensor:
         (B, N, heads, d) or (1, sum N_b, heads, d).
     """
     if isinstance(index, TokenIndex):
-        return _attend_ragged(qkv, index)
-    return fused_attention(*qkv.unbind(2), None if index is None else index.bias)
+        return _attend_ragged(qkv, index)  # pyright: ignore[reportCallIssue]  # torch types `disable` as a decorator maker
+    q, k, v = qkv.unbind(2)
+    return fused_attention(q, k, v, None if index is None else index.bias)
 
 
 @torch.compiler.disable  # a graph would be made anew for every list of lengths; the linear layers around it compile

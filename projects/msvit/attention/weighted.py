@@ -51,7 +51,8 @@ def weighted_attention(
     all_positive = segments is not None and lengths is not None
     if trains and not (qkv.is_cuda and all_positive):
         return _WeightedAttention.apply(qkv, weight, segments, lengths, pair_bias)
-    return fused_attention(*qkv.unbind(2), None if weight is None else weight.log(), segments, pair_bias)
+    q, k, v = qkv.unbind(2)
+    return fused_attention(q, k, v, None if weight is None else weight.log(), segments, pair_bias)
 
 
 class _WeightedAttention(torch.autograd.Function):
@@ -66,7 +67,8 @@ class _WeightedAttention(torch.autograd.Function):
         lengths: Sequence[int] | None,
         pair_bias: Tensor | None,
     ) -> Tensor:
-        y = fused_attention(*qkv.unbind(2), weight.log(), segments, pair_bias)
+        q, k, v = qkv.unbind(2)
+        y = fused_attention(q, k, v, weight.log(), segments, pair_bias)
         ctx.save_for_backward(qkv, weight, y, pair_bias)
         ctx.segments, ctx.lengths = segments, lengths
         return y
@@ -116,7 +118,7 @@ def _image_by_image(
     """Find the gradients with the (heads, N, N) matrices of one image at a time, which stay in the cache."""
     images, targets = _images(tensors, segments), _images(grads, segments)
     for image, target, leading in zip(images, targets, lengths or [None] * len(images), strict=True):
-        _store(target, _grads_of_batch(*image)[:4] if leading is None else _grads_of_leading(*image, leading))
+        _store(target, _grads_of_batch(*image)[:4] if leading is None else _grads_of_leading(leading, *image))
 
 
 def _store(targets: Sequence[Tensor], parts: Sequence[Tensor]) -> None:
@@ -165,7 +167,7 @@ def _grads_of_batch(
     return *(grad.transpose(-3, -2) for grad in (dz @ k, dz.mT @ q, z.mT @ dy)), dw, dz
 
 
-def _grads_of_leading(q: Tensor, k: Tensor, v: Tensor, w: Tensor, dy: Tensor, drop: Tensor, n: int) -> tuple[Tensor, ...]:
+def _grads_of_leading(n: int, q: Tensor, k: Tensor, v: Tensor, w: Tensor, dy: Tensor, drop: Tensor) -> tuple[Tensor, ...]:
     """The same of one image, whose first n tokens alone have positive weights and outputs that are read.
 
     Returns:

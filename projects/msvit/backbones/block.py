@@ -1,5 +1,9 @@
 """timm's transformer block on mixed-scale tokens."""
 
+from collections.abc import Iterator
+from typing import cast
+
+from timm.layers import Attention
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -16,9 +20,11 @@ class MixedScaleBlock(nn.Module):
         drop_path_rate: probability in training that an image skips a half, in [0, 1).
     """
 
+    attn: Attention
+
     def __init__(self, block: Block, drop_path_rate: float = 0.0):
         super().__init__()
-        self.norm1, self.attn, self.ls1 = block.norm1, block.attn, block.ls1
+        self.norm1, self.attn, self.ls1 = block.norm1, cast(Attention, block.attn), block.ls1
         self.norm2, self.mlp, self.ls2 = block.norm2, block.mlp, block.ls2
         self.drop_path_rate = drop_path_rate
 
@@ -61,3 +67,10 @@ class MixedScaleBlock(nn.Module):
         if self.training:
             branch = drop_images(branch, self.drop_path_rate, None if index is None else index.segments)
         return x + branch
+
+
+class Blocks(nn.Sequential):
+    """The blocks of an encoder: a Sequential that says what it holds."""
+
+    def __iter__(self) -> Iterator[MixedScaleBlock]:
+        return cast('Iterator[MixedScaleBlock]', super().__iter__())

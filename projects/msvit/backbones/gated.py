@@ -2,19 +2,21 @@
 
 from abc import ABC, abstractmethod
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import torch
+from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError
+from ..checkpoints.awaited import AwaitedGate
 from ..checks import naming, to_mask
 from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
 from ..parts import build_part
 from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
 from .macs import Macs
-from .trace import record
+from .trace import Decided, record
 
 
 class GatedBackbone(nn.Module, ABC):
@@ -23,11 +25,12 @@ class GatedBackbone(nn.Module, ABC):
     A subclass builds its ``patch_embed`` (timm's) and then calls `_add_gate`.
     """
 
-    patch_embed: nn.Module
+    patch_embed: PatchEmbed
     patch_size: int
     coarse_patch_size: int
     gate: BaseGate | None
     gate_loss: nn.Module | None
+    init_cfg: dict[str, Any] | list | None = None
 
     def decide(self, images: Tensor, fine_mask: Tensor | None = None) -> GateOutput:
         """Decide which regions are fine.
@@ -56,7 +59,7 @@ class GatedBackbone(nn.Module, ABC):
         return self.gate(pad_to_multiple(images, self.coarse_patch_size))
 
     def grid(self, images: Tensor) -> TokenGrid:
-        """The candidate tokens that images of this size offer."""
+        """List the candidate tokens that images of this size offer."""
         channels = self.patch_embed.proj.in_channels
         if images.dim() != 4 or images.shape[1] != channels or 0 in images.shape:
             raise ValueError(
@@ -104,7 +107,30 @@ class GatedBackbone(nn.Module, ABC):
         return {**self.__dict__, '_uncollected': None}
 
     def init_weights(self) -> None:
-        """Nothing: weights are drawn, or loaded from ``pretrained``, at construction. OpenMMLab's runner calls this."""
+        """Load what ``init_cfg`` names; OpenMMLab's runner calls this when training begins. All else is drawn at construction.
+
+        Raises:
+            FileNotFoundError: the file of the gate, or another, is not there.
+            CheckpointError: a file cannot be read, or does not fit.
+        """
+        if isinstance(self.gate, AwaitedGate):
+            raise self.gate.reason
+        if self.init_cfg:
+            from mmengine.model import initialize
+
+            initialize(self, self.init_cfg)
+
+    @abstractmethod
+    def load_pretrained(self, source: bool | str | PathLike) -> None:
+        """Load the weights of a plain network, or of this one.
+
+        Args:
+            source: True (timm's weights for ``arch``), or a checkpoint of any supported origin.
+
+        Raises:
+            FileNotFoundError: no such file.
+            CheckpointError: it cannot be read, or does not fit; lists every name.
+        """
 
     def train(self, mode: bool = True) -> 'GatedBackbone':
         """Set training mode; frozen parts stay in evaluation mode."""
@@ -131,14 +157,15 @@ class GatedBackbone(nn.Module, ABC):
         self._kept_groups = ('gate.',) if isinstance(gate, dict) and gate.get('checkpoint') else ()
         with naming('gate'):
             self.gate = build_part(gate, 'Gate', coarse_patch_size=self.coarse_patch_size)
-        native = TokenGrid(*self.patch_embed.img_size, self.patch_size, self.coarse_patch_size)
+        height, width = cast('tuple[int, int]', self.patch_embed.img_size)
+        native = TokenGrid(height, width, self.patch_size, self.coarse_patch_size)
         with naming('gate_loss'):
             self.gate_loss = build_gate_loss(gate_loss, native.region_shape)
         self._uncollected: dict[str, Tensor] | None = None
         self._check_gate()
         self.register_load_state_dict_pre_hook(_refuse_another_gate)
 
-    def _keep_or_record(self, decision: GateOutput, index: TokenIndex) -> None:
+    def _keep_or_record(self, decision: GateOutput, index: TokenIndex | Decided) -> None:
         """Keep the gate's losses in training; record the tokens in open traces at test."""
         if self.training:
             self._keep_gate_losses(decision, index.counts)
@@ -188,6 +215,8 @@ def _refuse_another_gate(net: GatedBackbone, state: dict[str, Tensor], prefix: s
     """mmengine would warn of a gate that does not fit, and train or test with a new one."""
     if net.gate is None:
         return
+    if isinstance(net.gate, AwaitedGate):
+        net.gate = net.gate.found_in(state, f'{prefix}gate.').to(net.patch_embed.proj.weight)
     lacking = [name for name, _ in net.gate.named_parameters() if f'{prefix}gate.{name}' not in state]
     if lacking and any(name.startswith(f'{prefix}gate.') for name in state):
         raise CheckpointError(
@@ -196,7 +225,7 @@ def _refuse_another_gate(net: GatedBackbone, state: dict[str, Tensor], prefix: s
             'a new one'
         )
     for name, value in net.gate.state_dict().items():
-        given = state.get(f'{prefix}gate.{name}', value)
+        given = state[full] if (full := f'{prefix}gate.{name}') in state else value
         if given.shape != value.shape:
             raise CheckpointError(
                 f"the checkpoint's gate has another shape: gate.{name} is {tuple(given.shape)} there and {tuple(value.shape)} "

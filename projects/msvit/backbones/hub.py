@@ -19,6 +19,9 @@ class SharedModel(PyTorchModelHubMixin, library_name='msvit', tags=['msvit'], pa
     evaluation mode. A stranger's folder is only data: its config can name gates of msvit and nothing else to build.
     """
 
+    gate: BaseGate | None
+    gate_loss: nn.Module | None
+
     def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> str | None:
         """Write config and weights to a folder.
 
@@ -34,8 +37,15 @@ class SharedModel(PyTorchModelHubMixin, library_name='msvit', tags=['msvit'], pa
 
     def _told(self) -> dict[str, Any]:
         """The arguments that build this model anew, without weights to start from and without a loss."""
-        arguments = dict(self._hub_mixin_config or {})
-        return {**arguments, 'pretrained': None, 'gate_loss': None, 'gate': _config_of(self.gate, arguments.get('gate'))}
+        config = self._hub_mixin_config
+        arguments = dict(config) if isinstance(config, dict) else {}
+        return {
+            **arguments,
+            'pretrained': None,
+            'init_cfg': None,
+            'gate_loss': None,
+            'gate': _config_of(self.gate, arguments.get('gate')),
+        }
 
     def _save_pretrained(self, save_directory: Path) -> None:
         loss, self.gate_loss = self.gate_loss, None  # what shaped the gate has done its work
@@ -45,7 +55,7 @@ class SharedModel(PyTorchModelHubMixin, library_name='msvit', tags=['msvit'], pa
             self.gate_loss = loss
 
     @classmethod
-    def _from_pretrained(cls, *, strict: bool = True, **kwargs: Any) -> nn.Module:
+    def _from_pretrained(cls, *, strict: bool = True, **kwargs: Any) -> 'SharedModel':
         _check_gate(kwargs.get('gate'))
         return super()._from_pretrained(strict=strict, **kwargs)
 

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor
 
 from ..tokens import MixedTokens
-from .ms_vit import MSViT
+from .ms_vit import MSViT, OutType
 
 
 class MSDeiT(MSViT):
@@ -21,7 +21,7 @@ class MSDeiT(MSViT):
         **kwargs: the other arguments of `MSViT`.
     """
 
-    def __init__(self, arch: str | dict[str, Any] = 'deit_small_patch16_224', out_type: str = 'cls_token', **kwargs: Any):
+    def __init__(self, arch: str | dict[str, Any] = 'deit_small_patch16_224', out_type: OutType = 'cls_token', **kwargs: Any):
         super().__init__(arch, out_type=out_type, **kwargs)
 
     def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:

@@ -1,23 +1,23 @@
 """MSViT: a Vision Transformer on mixed-scale tokens."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
-from timm.models.vision_transformer import VisionTransformer
+from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..attention import KeyBias
 from ..checkpoints import load_vit, resize_pos_embed
-from ..checks import check_choice, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ..checks import check_choice, check_flag, check_init_cfg, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import drop_path_rates
 from ..linear import adopt_linears, embed_patches
 from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, position_table
-from .block import MixedScaleBlock
+from .block import Blocks, MixedScaleBlock
 from .gated import GatedBackbone
 from .graphs import BlockGraphs
 from .hub import SharedModel
@@ -62,12 +62,19 @@ class MSViT(GatedBackbone, SharedModel):
         drop_path_rate: stochastic depth of the last block, linear from 0 at the first, in [0, 1).
         frozen_stages: -1: nothing is frozen; 0: the embeddings; n: the first n blocks too. The gate always trains.
         with_cp: recompute the blocks in the backward pass to save memory.
-        pretrained: None, True (timm's weights for ``arch``), or a checkpoint of any supported origin, see `load_vit`.
+        pretrained: None, True (timm's weights for ``arch``), or a checkpoint of any supported origin, see `load_vit`. A config
+            that gives it gives ``init_cfg``, so that nothing is read before training begins.
+        init_cfg: what OpenMMLab loads when training begins, ``dict(type='msvit.Pretrained', checkpoint=...)``.
 
     Raises:
         ValueError: an argument is out of its range or arguments do not fit each other.
         TypeError: the gate is no `BaseGate`, or ``arch`` neither a name nor a dict.
     """
+
+    layout: Layout
+    train_layout: Layout
+    pos_embed: nn.Parameter
+    native_shape: tuple[int, int]
 
     def __init__(
         self,
@@ -85,11 +92,13 @@ class MSViT(GatedBackbone, SharedModel):
         frozen_stages: int = -1,
         with_cp: bool = False,
         pretrained: bool | str | PathLike | None = None,
+        init_cfg: dict[str, Any] | list | None = None,
     ):
         super().__init__()
         check_sides('img_size', img_size)
         check_flag('with_cp', with_cp)
         check_pretrained(pretrained)
+        check_init_cfg(init_cfg)
         self._graphs: BlockGraphs | None = None
         vit = build_timm_vit(arch, img_size)
         depth = len(vit.blocks)
@@ -97,7 +106,8 @@ class MSViT(GatedBackbone, SharedModel):
         self.out_type, self.pos_embed_mode = out_type, pos_embed_mode
         self.patch_size, self.coarse_patch_size = vit.patch_embed.patch_size[0], coarse_patch_size
         self.embed_dim, self.num_prefix_tokens = vit.embed_dim, vit.num_prefix_tokens
-        self.native_shape = tuple(vit.patch_embed.grid_size)
+        self.native_shape = vit.patch_embed.grid_size
+        self.arch, self.init_cfg = arch if isinstance(arch, str) else '', init_cfg
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
         self._check_options(vit, out_indices)
         self.out_indices = tuple(sorted(index % depth for index in out_indices))
@@ -106,11 +116,12 @@ class MSViT(GatedBackbone, SharedModel):
         self._add_gate(gate, gate_loss)
         adopt_linears(self)
         self.register_load_state_dict_pre_hook(_fit_positions)
-        self._load(pretrained, arch)
+        if pretrained:
+            self.load_pretrained(pretrained)
         self._freeze()
 
-    def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor | MixedTokens, ...]:
-        """Features of images.
+    def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Any, ...]:
+        """Compute features of images.
 
         Args:
             images: (B, 3, H, W), normalised as the ViT's weights want.
@@ -145,11 +156,11 @@ class MSViT(GatedBackbone, SharedModel):
         return MixedTokens(self.norm_pre(index.memory.assemble(self._prefix(tokens), tokens)), index)
 
     def forward_tokens(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
-        """The tokens after the encoder and its final norm; arguments as in `forward`."""
+        """Compute the tokens after the encoder and its final norm; arguments as in `forward`."""
         return self.encode(self.tokenize(images, fine_mask))
 
     def encode(self, tokens: MixedTokens) -> MixedTokens:
-        """The blocks and the final norm alone, for tokens of `tokenize`."""
+        """Run the blocks and the final norm alone, on tokens of `tokenize`."""
         return self._encode(tokens, (len(self.blocks) - 1,))[0]
 
     def compile_blocks(self, **options: Any) -> None:
@@ -180,7 +191,9 @@ class MSViT(GatedBackbone, SharedModel):
     def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
         tokens = counts.double()
         sequence = tokens + self.num_prefix_tokens
-        blocks = sum(attention_macs(block.attn, sequence) + sequence * linear_macs(block.mlp) for block in self.blocks)
+        blocks = torch.zeros_like(tokens)
+        for block in self.blocks:
+            blocks += attention_macs(block.attn, sequence) + sequence * linear_macs(block.mlp)
         return Macs(self._gate_macs(grid, counts), tokens * self.patch_embed.proj.weight.numel(), blocks)
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
@@ -229,7 +242,7 @@ class MSViT(GatedBackbone, SharedModel):
 
     def _prefix(self, like: Tensor) -> Tensor:
         """Class, distillation and register tokens with their positions, (P, C)."""
-        tokens = [token for token in (self.cls_token, self.dist_token, self.reg_token) if token is not None]
+        tokens: list[Tensor] = [token for token in (self.cls_token, self.dist_token, self.reg_token) if token is not None]
         if not tokens:
             return like.new_empty(0, self.embed_dim)
         prefix = torch.cat(tokens, dim=1)
@@ -240,16 +253,15 @@ class MSViT(GatedBackbone, SharedModel):
     def _adopt(self, vit: VisionTransformer, rates: Sequence[float]) -> None:
         """Take over the parts of a timm ViT under its own names."""
         self.patch_embed, self.norm_pre, self.pos_drop = vit.patch_embed, vit.norm_pre, vit.pos_drop
+        assert vit.pos_embed is not None  # `build_timm_vit` refuses ViTs without
         self.cls_token, self.reg_token, self.pos_embed = vit.cls_token, vit.reg_token, vit.pos_embed
         self.dist_token = getattr(vit, 'dist_token', None)
         self.no_embed_class = vit.no_embed_class
-        self.blocks = nn.Sequential(*map(MixedScaleBlock, vit.blocks, rates))
+        self.blocks = Blocks(*map(MixedScaleBlock, cast('Iterable[Block]', vit.blocks), rates))
         self.norm = vit.norm
 
-    def _load(self, pretrained: bool | str | PathLike | None, arch: str | dict[str, Any]) -> None:
-        if pretrained:
-            name = arch if isinstance(arch, str) else ''
-            load_vit(self, pretrained, arch=name, mode=self.pos_embed_mode, fresh=_BEYOND_VIT, keep=self._kept_groups)
+    def load_pretrained(self, source: bool | str | PathLike) -> None:
+        load_vit(self, source, arch=self.arch, mode=self.pos_embed_mode, fresh=_BEYOND_VIT, keep=self._kept_groups)
 
     def _frozen_modules(self) -> list[nn.Module]:
         if self.frozen_stages < 0:

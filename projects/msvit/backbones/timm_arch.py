@@ -2,21 +2,23 @@
 
 from collections.abc import Callable, Set
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 import timm
 import torch
 from torch import nn
 
+Model = TypeVar('Model', bound=nn.Module)
+
 
 def build_timm(
     arch: str | dict[str, Any],
-    cls: type[nn.Module],
+    cls: type[Model],
     options: dict[str, Any],
     own_options: Set[str],
     pattern: str,
     why_not: Callable[[str], str],
-) -> tuple[nn.Module, str]:
+) -> tuple[Model, str]:
     """Build a timm model.
 
     Args:
@@ -52,13 +54,12 @@ def build_timm(
         model, refusal = timm.create_model(arch, **options), None
     except Exception as error:  # another class of model refuses in a way of its own what it does not know
         model, refusal = None, error
+    if isinstance(model, cls):
+        return model, arch
     kind = _kind_of(arch) if model is None else type(model)
-    if not issubclass(kind, cls):
-        name = kind.__name__
-        raise ValueError(f"{arch} is not a {cls.__name__} but timm's {name}: {why_not(name)}") from refusal
-    if model is None:
+    if issubclass(kind, cls):
         raise ValueError(f'{arch} is refused by timm: {refusal}') from refusal
-    return model, arch
+    raise ValueError(f"{arch} is not a {cls.__name__} but timm's {kind.__name__}: {why_not(kind.__name__)}") from refusal
 
 
 def _kind_of(arch: str) -> type[nn.Module]:

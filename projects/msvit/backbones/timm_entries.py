@@ -5,7 +5,7 @@ from typing import Any
 
 import timm
 import torch
-from timm.models import FeatureInfo, register_model
+from timm.models import FeatureInfo, PretrainedCfg, register_model
 from torch import Tensor, nn
 
 from .ms_vit import MSViT
@@ -43,28 +43,30 @@ class TimmMSViT(MSViT):
         self.num_classes, self.num_features, self.head_hidden_size = num_classes, self.embed_dim, self.embed_dim
         self.head_drop = nn.Dropout(drop_rate)
         self.head = nn.Linear(self.embed_dim, num_classes) if num_classes else nn.Identity()
-        self.pretrained_cfg = self.default_cfg = timm.get_pretrained_cfg(arch).to_dict()
+        self.pretrained_cfg = self.default_cfg = _timm_cfg(arch).to_dict()
         if pretrained:
-            options = dict(num_classes=num_classes, img_size=self._side, pretrained_cfg_overlay=pretrained_cfg_overlay)
+            options: dict[str, Any] = dict(
+                num_classes=num_classes, img_size=self._side, pretrained_cfg_overlay=pretrained_cfg_overlay
+            )
             source = timm.create_model(arch, pretrained=True, **options)
             self.load_state_dict({**self.state_dict(), **source.state_dict()})
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> Tensor:
-        """Class scores (B, num_classes) of images (B, 3, H, W); ``fine_mask`` (B, Hc, Wc) bool overrules the gate."""
+        """Compute class scores (B, num_classes) of images (B, 3, H, W); ``fine_mask`` (B, Hc, Wc) bool overrules the gate."""
         return self.forward_head(self.forward_features(images, fine_mask))
 
     def forward_features(self, images: Tensor, fine_mask: Tensor | None = None) -> Tensor:
-        """The encoded sequence of a ViT of fine tokens alone, (B, P + Hf * Wf, C): coarse tokens stand at all their cells."""
+        """Encode as a ViT of fine tokens alone, (B, P + Hf * Wf, C): coarse tokens stand at all their cells."""
         tokens = self.forward_tokens(images, fine_mask)
         return torch.cat((tokens.prefix(), tokens.to_map().flatten(2).transpose(1, 2)), dim=1)
 
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
-        """Class scores of `forward_features`, or with ``pre_logits`` the class token."""
+        """Compute class scores of `forward_features`, or with ``pre_logits`` take the class token."""
         x = self.head_drop(x[:, 0])
         return x if pre_logits else self.head(x)
 
     def get_classifier(self) -> nn.Module:
-        """The classifier."""
+        """Return the classifier."""
         return self.head
 
     def reset_classifier(self, num_classes: int, global_pool: str | None = None) -> None:
@@ -74,12 +76,13 @@ class TimmMSViT(MSViT):
         self.head = nn.Linear(self.embed_dim, num_classes).to(like.device, like.dtype) if num_classes else nn.Identity()
 
     def no_weight_decay(self) -> set[str]:
-        """Parameters that timm's optimisers do not decay."""
+        """Name the parameters that timm's optimisers do not decay."""
         return {'pos_embed', 'cls_token', 'dist_token'}
 
     @property
     def _side(self) -> tuple[int, int]:
-        return tuple(side * self.patch_size for side in self.native_shape)
+        height, width = self.native_shape
+        return height * self.patch_size, width * self.patch_size
 
 
 class FeatureMaps(nn.Module):
@@ -96,7 +99,7 @@ class FeatureMaps(nn.Module):
         self.feature_info = FeatureInfo(maps, tuple(range(len(maps))))
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> list[Tensor]:
-        """Maps (B, C, Hf, Wf) of images (B, 3, H, W), coarse tokens replicated."""
+        """Compute maps (B, C, Hf, Wf) of images (B, 3, H, W), coarse tokens replicated."""
         return list(self.net(images, fine_mask))
 
 
@@ -109,13 +112,19 @@ def _create(
     cache_dir: Any = None,
     **kwargs: Any,
 ) -> nn.Module:
-    kwargs.setdefault('img_size', timm.get_pretrained_cfg(arch).input_size[1:])
+    kwargs.setdefault('img_size', _timm_cfg(arch).input_size[1:])
     if not features_only:
         return TimmMSViT(arch, pretrained=pretrained, **kwargs)
     of_classifiers = ('num_classes', 'drop_rate', 'pretrained_cfg_overlay')
     kwargs = {name: value for name, value in kwargs.items() if name not in of_classifiers}
     indices = (-3, -2, -1) if out_indices is None else tuple(out_indices)
     return FeatureMaps(MSViT(arch, out_type='featmap', out_indices=indices, pretrained=pretrained or None, **kwargs))
+
+
+def _timm_cfg(arch: str) -> PretrainedCfg:
+    cfg = timm.get_pretrained_cfg(arch)
+    assert cfg is not None  # timm has a ViT of this name
+    return cfg
 
 
 def _entry(name: str, arch: str) -> Callable[..., nn.Module]:

@@ -3,21 +3,32 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..exporting import is_exporting
 from ..tokens import TokenGrid, TokenIndex
 from .macs import Macs
+
+if TYPE_CHECKING:
+    from .gated import GatedBackbone
+
+
+class Decided(NamedTuple):
+    """What is recorded of a forward pass that has no `TokenIndex`."""
+
+    grid: TokenGrid
+    counts: Tensor
+    fine_mask: Tensor
 
 
 class TokenRecord(NamedTuple):
     """What one forward pass used: the backbone, its grid, the (B,) tokens of each image without prefix tokens, and the
     (B, Hc, Wc) decisions."""
 
-    backbone: nn.Module
+    backbone: 'GatedBackbone'
     grid: TokenGrid
     counts: Tensor
     fine_mask: Tensor
@@ -39,7 +50,7 @@ class TokenTrace:
         _open_traces.add(self)
 
     def drain(self) -> list[TokenRecord]:
-        """The records since the last call, oldest first."""
+        """Hand over the records since the last call, oldest first."""
         records = list(self._records)
         self._records.clear()
         return records
@@ -53,7 +64,7 @@ _paused = 0
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Forward passes within this context are no part of what is measured, such as those of a teacher."""
+    """Keep the forward passes within this context out of what is measured, such as those of a teacher."""
     global _paused
     _paused += 1
     try:
@@ -62,7 +73,7 @@ def untraced() -> Iterator[None]:
         _paused -= 1
 
 
-def record(backbone: nn.Module, index: TokenIndex) -> None:
+def record(backbone: 'GatedBackbone', index: 'TokenIndex | Decided') -> None:
     """Add a forward pass to every open trace."""
     for trace in () if _paused or is_exporting() else _open_traces:
         trace._records.append(TokenRecord(backbone, index.grid, index.counts, index.fine_mask))

@@ -4,7 +4,8 @@ from .errors import CheckpointError
 from .gate import load_gate, read_gate_normalization, save_gate
 from .io import read_checkpoint, read_dataset_meta, save_weights
 from .keys import detect_origin, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
-from .load import LoadReport, load_classifier, load_segmenter_head, load_vit
+from .load import load_classifier, load_segmenter_head, load_vit
+from .matching import LoadReport
 from .resize import fit_positions, resize_pos_embed
 from .swin import detect_swin_origin, load_swin, to_timm_swin
 

@@ -32,7 +32,7 @@ def _first(names: list[str]) -> str:
 
 
 def not_finite(state: Mapping[str, Any]) -> list[str]:
-    """The names of the tensors that hold NaN or infinite values.
+    """Name the tensors that hold NaN or infinite values.
 
     Args:
         state: tensors by name; whole numbers and other objects are passed over.

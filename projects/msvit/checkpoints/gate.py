@@ -106,7 +106,7 @@ def load_gate(
     check_weights(found.tensors, gate.state_dict(), label)
     gate.load_state_dict(found.tensors)
     change = ''
-    if host and host != trained:
+    if host and trained and host != trained:
         renormalize_gate(gate, trained, host)
         change = f', fitted to mean={host.mean}, std={host.std}'
     if not isinstance(source, dict):
@@ -144,7 +144,7 @@ def read_gate_normalization(source: str | os.PathLike) -> Normalization | None:
 
 
 def find_gate(state: dict[str, Tensor], label: str = 'the checkpoint', prefix: str = '') -> FoundGate:
-    """The one learned gate in a model's state, known by the names and shapes of its tensors.
+    """Find the one learned gate in a model's state, by the names and shapes of its tensors.
 
     Args:
         state: tensors by name.

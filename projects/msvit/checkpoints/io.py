@@ -15,6 +15,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
+from timm.models import clean_state_dict
 from torch import Tensor, nn
 
 from ..atomic_write import atomic_write
@@ -25,7 +26,6 @@ from .packaged import SCHEME, packaged_file
 from .unpacked import check_shapes, check_unpacked
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
-WRAPPERS = ('module.', '_orig_mod.')
 _ALLOWING = threading.Lock()  # torch's list of what a pickle may name is one for the whole process
 
 
@@ -108,7 +108,7 @@ def read_dataset_meta(path: str | os.PathLike) -> dict[str, Any]:
 
 
 def local_file(path: str) -> Path:
-    """The file behind a path, a ``msvit://`` name or an http(s) address; raises as `read_checkpoint` does."""
+    """Find the file behind a path, a ``msvit://`` name or an http(s) address; raises as `read_checkpoint` does."""
     if path.startswith(SCHEME):
         return packaged_file(path)
     file = _download(path) if path.startswith(('http://', 'https://')) else Path(path).expanduser()
@@ -196,7 +196,7 @@ def _cache() -> Path:
     return Path(torch.hub.get_dir()) / 'checkpoints'
 
 
-def read_file(file: Path, allowed: Sequence[object], map_location: Any = 'cpu') -> object:
+def read_file(file: Path, allowed: Sequence[Any], map_location: Any = 'cpu') -> object:
     """Tell what a safetensors or torch file holds; the kind is told from its contents.
 
     Args:
@@ -274,6 +274,5 @@ def _tensors(content: object) -> dict[str, Tensor]:
 
 
 def _strip_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    while wrapper := next((w for w in WRAPPERS if all(name.startswith(w) for name in state)), None):
-        state = {name.removeprefix(wrapper): value for name, value in state.items()}
-    return state
+    wrapped = all(name.startswith(('module.', '_orig_mod.')) for name in state)
+    return clean_state_dict(state) if wrapped else state

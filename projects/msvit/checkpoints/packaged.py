@@ -9,7 +9,7 @@ SCHEME = 'msvit://'
 
 
 def packaged_file(name: str) -> Path:
-    """The file behind a ``msvit://FILE`` name.
+    """Find the file behind a ``msvit://FILE`` name.
 
     Raises:
         CheckpointError: the package ships no such file; the message lists those it has.

@@ -77,7 +77,7 @@ def publish_weights(
 
 
 def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors by name, those of floating-point numbers in half precision.
+    """Bring tensors of floating-point numbers to half precision.
 
     Raises:
         CheckpointError: one has numbers that are too large for it.

@@ -123,8 +123,8 @@ def _infer_grid(length: int, tokens: dict[str, int], grid: Grid, source_grid: Gr
     order = (everything, no_registers, 0) if covered else (0, everything, no_registers)
     for num_prefix in order:
         area = length - num_prefix
-        square = (isqrt(max(area, 0)),) * 2
-        grids = {square, tuple(grid)} if source_grid is None else {tuple(source_grid)}
+        side = isqrt(max(area, 0))
+        grids = {(side, side), grid} if source_grid is None else {source_grid}
         fitting = [g for g in grids if g[0] * g[1] == area > 0]
         if len(fitting) == 1:
             return num_prefix, fitting[0]

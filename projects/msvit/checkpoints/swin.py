@@ -13,20 +13,7 @@ from torch import Tensor, nn
 
 from .errors import CheckpointError
 from .keys import _rename, detect_origin, split_backbone
-from .load import (
-    CLASSIFIER,
-    PATCH,
-    LoadReport,
-    Source,
-    _assign,
-    _drop_group,
-    _fit_patch,
-    _fit_priors,
-    _keep_fresh,
-    _leave_alone,
-    _note_aside,
-    _resolve,
-)
+from .matching import LoadReport, Source, State, fit_patch, load_network
 
 ORIGINS = ('timm', 'microsoft', 'openmmlab', 'msvit')
 TABLE = '.attn.relative_position_bias_table'
@@ -83,21 +70,23 @@ def load_swin(
         FileNotFoundError: No such file.
         CheckpointError: Unreadable or unsafe file, no Swin in it, or weights that do not fit; lists every name.
     """
-    state, label = _resolve(source, arch, prefix)
-    report = LoadReport(label, detect_swin_origin(state))
-    _note_aside(state, report)
 
-    target = model.state_dict()
-    state = to_timm_swin(state)
-    target = _leave_alone(state, target, keep, report)
-    groups = _one_by_one(fresh, state, target)
-    _drop_group(state, target, (*CLASSIFIER, *groups), report)
-    if PATCH in state and PATCH in target:
-        state[PATCH] = _fit_patch(state[PATCH], target[PATCH], None, label, report)
-    _fit_tables(state, target, model, report)
-    _fit_priors(state, target, report)
-    target = _keep_fresh(state, target, groups, report)
-    return _assign(model, state, target, report, strict)
+    def fit(state: State, target: State, report: LoadReport) -> None:
+        fit_patch(state, target, report)
+        _fit_tables(state, target, model, report)
+
+    return load_network(
+        model,
+        source,
+        detect_swin_origin,
+        to_timm_swin,
+        fit,
+        arch=arch,
+        strict=strict,
+        prefix=prefix,
+        fresh=fresh,
+        keep=keep,
+    )
 
 
 def detect_swin_origin(state: dict[str, Tensor]) -> str:
@@ -188,15 +177,6 @@ def _vit_origin(state: dict[str, Tensor]) -> str:
         return ''
 
 
-def _one_by_one(fresh: tuple[str, ...], state: dict[str, Tensor], target: dict[str, Tensor]) -> list[str]:
-    """Part ``out_norms.`` into its norms where both sides have some: they may have been read out after other stages."""
-    found = [{norm[0] for name in names if (norm := re.match(r'out_norms\.\d+\.', name))} for names in (state, target)]
-    if not all(found):
-        return list(fresh)
-    norms = sorted(set.union(*found))
-    return [group for prefix in fresh for group in (norms if prefix == 'out_norms.' else [prefix])]
-
-
 def _fit_tables(state: dict[str, Tensor], target: dict[str, Tensor], model: nn.Module, report: LoadReport) -> None:
     """Resize the relative position biases of windows that the model's grid clips; refuse those of another window size."""
     notes = []
@@ -207,11 +187,12 @@ def _fit_tables(state: dict[str, Tensor], target: dict[str, Tensor], model: nn.M
             continue
         block = name.removesuffix(TABLE)
         window, given = _window(model, block, wanted), _square_window(table)
-        if given is None or window != _clip(given, _grid(model, block)):
+        if given is None or window is None or window != _clip(given, _grid(model, block)):
             size, wanted_size = _words(given), _words(window)
             # Windows that differ were clipped by the checkpoint's own image size.
-            one = given and len(windows) == 1
-            advice = f'state window_size={given[0]} in its arch' if one else 'state the img_size of the weights'
+            advice = 'state the img_size of the weights'
+            if given is not None and len(windows) == 1:
+                advice = f'state window_size={given[0]} in its arch'
             raise CheckpointError(
                 f'relative position bias of {block}: window {size} in {report.source}, {wanted_size} in the model: {advice}, '
                 f'or take weights of window {wanted_size}'
@@ -229,22 +210,29 @@ def _window(model: nn.Module, block: str, table: Tensor) -> Window | None:
     window = getattr(model.get_submodule(f'{block}.attn'), 'window_size', None)
     if window is None:
         return _square_window(table)
-    return (window, window) if isinstance(window, int) else tuple(window)
+    rows, columns = (window, window) if isinstance(window, int) else window
+    return rows, columns
 
 
 def _square_window(table: Tensor) -> Window | None:
     """The side w of the square window that a table of (2w - 1)² entries belongs to; None: of no square window."""
     side = isqrt(len(table))
-    return ((side + 1) // 2,) * 2 if side**2 == len(table) and side % 2 else None
+    if side**2 != len(table) or side % 2 == 0:
+        return None
+    return (side + 1) // 2, (side + 1) // 2
 
 
 def _grid(model: nn.Module, block: str) -> Window | None:
     """Rows and columns of tokens of a block; None: the model does not say."""
+    merged = 1
     grid = getattr(model.get_submodule(block), 'input_resolution', None)
-    if grid is None and (grid := getattr(getattr(model, 'patch_embed', None), 'grid_size', None)) is not None:
+    if grid is None:
         merged = 2 ** int(block.split('.')[1])
-        grid = [-(-side // merged) for side in grid]
-    return grid if grid is None else tuple(grid)
+        grid = getattr(getattr(model, 'patch_embed', None), 'grid_size', None)
+    if grid is None:
+        return None
+    rows, columns = (-(-side // merged) for side in grid)
+    return rows, columns
 
 
 def _clip(window: Window, grid: Window | None) -> Window:

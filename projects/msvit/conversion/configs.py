@@ -5,11 +5,10 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from ..analysis.samples import gives_bgr, steps_for_arrays
 from ..backbones import MSViT
-from ..engine.load_model import forget_pretrained
 from ..parts import class_name
 from .schedule import warm_up_and_decay
 
@@ -133,12 +132,13 @@ def _forget_first_weights(model: dict[str, Any]) -> None:
         model.pop(name, None)
     for name, part in model.items():
         if isinstance(part, dict) and name != 'teacher':  # that of a distilled classifier stays what it is
-            forget_pretrained(part)
+            _forget_first_weights(part)
 
 
-def _make_resumable(loader: dict[str, Any]) -> None:
+def _make_resumable(loader: ConfigDict) -> None:
     """Let a resumed training see the very same crops and flips."""
     loader.sampler = dict(type='msvit.ResumableSampler', shuffle=True)
-    pipeline = loader.dataset.get('pipeline')
+    dataset: Any = loader.dataset
+    pipeline = dataset.get('pipeline')
     if pipeline is not None and not any(class_name(step) == 'SeedSample' for step in pipeline):
-        loader.dataset.pipeline = [dict(type='msvit.SeedSample'), *pipeline]
+        dataset.pipeline = [dict(type='msvit.SeedSample'), *pipeline]

@@ -2,11 +2,13 @@
 
 from copy import deepcopy
 from pathlib import Path
+from typing import Any, cast
 
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
 from ..analysis.sweep.results import last_checkpoint
+from ..backbones import MSViT
 from ..checkpoints import save_weights
 from ..checkpoints.io import local_file
 from ..checkpoints.publish import publish_weights
@@ -53,12 +55,12 @@ class Conversion:
         self._dense, renamed = load_dense(self.dense_config, self._given)
         self.dense_checkpoint = str(self.folder.dense) if renamed else self._given
         teacher = choose_teacher(self._dense, labels=images is None)
-        self._teaching = dict(
+        self._teaching: dict[str, Any] = dict(
             target=target,
             teach_iters=teach_iters or default_teach_iters(teacher['type']),
             teacher=teacher,
         )
-        self.mixed_config = mixed_config(self.dense_config, self._dense.backbone, self.folder.checkpoint)
+        self.mixed_config = mixed_config(self.dense_config, cast(MSViT, self._dense.backbone), self.folder.checkpoint)
         loader = self.dense_config.train_dataloader
         count = len(images.training) if images else len(DATASETS.build(deepcopy(loader.dataset)))
         self.iters = iters or default_iters(count, loader.batch_size)
@@ -89,9 +91,9 @@ class Conversion:
         if resume:
             set_resume(cfg, 'auto')
         build_runner(cfg, whole_checkpoint=cfg.resume).train()
-        named = publish_weights(
-            last_checkpoint(self.folder.training), self.folder.checkpoint, config=self.folder.config.name, overwrite=True
-        )
+        trained = last_checkpoint(self.folder.training)
+        assert trained is not None  # the training has just ended
+        named = publish_weights(trained, self.folder.checkpoint, config=self.folder.config.name, overwrite=True)
         named.replace(self.folder.checkpoint)
         self.folder.forget_training()
 

@@ -49,7 +49,7 @@ def load_dense(cfg: Config, checkpoint: str) -> tuple[AnalysedModel, bool]:
     if _EMBEDDING in weights or not hasattr(dense.model, 'head'):
         return AnalysedModel(cfg, checkpoint), False
     load_vit(backbone, checkpoint)
-    load_classifier(dense.model.head, checkpoint)
+    load_classifier(dense.model.get_submodule('head'), checkpoint)
     return dense, True
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -11,7 +12,7 @@ from ..analysis.model import AnalysedModel
 from ..analysis.samples import Sample
 from ..analysis.scales import Cell, Painter, ScaleViewer, draw_page, gate_cells
 from ..analysis.style import COLOURS, INK, dress, new_figure, save_figure
-from .measuring import Reached
+from .measuring import Reached, learned_gate
 from .sweep import TOLERANCE, Setting
 
 
@@ -27,7 +28,7 @@ def draw_scales(mixed: AnalysedModel, dense: AnalysedModel, checkpoint: str, sam
     """
     if mixed.detects:
         rows = [_decisions(mixed, sample) for sample in samples]
-        page = draw_page(rows, f'Regions that the gate makes fine, {len(rows)} images', mixed.backbone.gate.threshold)
+        page = draw_page(rows, f'Regions that the gate makes fine, {len(rows)} images', learned_gate(mixed).threshold)
         Image.fromarray(page).save(path)
         return
     viewer = ScaleViewer(mixed, dense)
@@ -35,11 +36,12 @@ def draw_scales(mixed: AnalysedModel, dense: AnalysedModel, checkpoint: str, sam
     painter = Painter(mixed, class_names(mixed, checkpoint), palette, 'dense model')
     views = [viewer(sample) for sample in samples]
     seen = sum((view.classes() for view in views), Counter())
-    shown = [] if palette is None else [index for index, _ in seen.most_common()]
-    legend = {painter.names[index]: tuple(palette[index].tolist()) for index in shown}
+    legend = {}
+    if palette is not None:
+        legend = {painter.names[index]: tuple(palette[index].tolist()) for index, _ in seen.most_common()}
     tokens, of = (sum(getattr(view.mixed.cost, name) for view in views) / len(views) for name in ('tokens', 'dense_tokens'))
     title = f'{tokens:.0f} of {of:.0f} tokens, mean of {len(views)} images'
-    page = draw_page([painter(view) for view in views], title, mixed.backbone.gate.threshold, legend)
+    page = draw_page([painter(view) for view in views], title, learned_gate(mixed).threshold, legend)
     Image.fromarray(page).save(path)
 
 
@@ -69,12 +71,13 @@ def draw_curve(
     gmacs, scores = ([getattr(one.reached, name) for one in settings] for name in ('gmacs', 'score'))
     axes.plot(gmacs, scores, color=COLOURS[0], marker='o', markersize=5, label='mixed scale, by threshold')
     for one in settings:
-        place = (one.reached.gmacs, one.reached.score)
-        axes.annotate(f'{one.share:.0%}', place, (4, -10), textcoords='offset points', fontsize=7, color=INK)
+        at = (one.reached.gmacs, one.reached.score)
+        axes.annotate(f'{one.share:.0%}', at, (4, -10), textcoords='offset points', fontsize=7, color=INK)
     axes.plot(dense.gmacs, dense.score, color='black', marker='*', markersize=11, linestyle='none', label='dense')
     if best:
-        place = dict(linestyle='none', marker='o', markersize=12, markerfacecolor='none', markeredgecolor=COLOURS[1])
-        axes.plot(best.reached.gmacs, best.reached.score, **place, label=f'recommended: threshold {best.threshold:g}')
+        ring: dict[str, Any] = dict(marker='o', markersize=12, markerfacecolor='none', markeredgecolor=COLOURS[1])
+        label = f'recommended: threshold {best.threshold:g}'
+        axes.plot(best.reached.gmacs, best.reached.score, linestyle='none', label=label, **ring)
     axes.axhline(wanted - TOLERANCE, color=INK, linewidth=0.8, linestyle=':', label=f'{wanted:.2f} - {TOLERANCE:g}')
     dress(axes, 'GMACs of the backbone, mean', f'{metric} (%)', 'shares: fine regions of training images')
     axes.legend(frameon=False, fontsize=8, labelcolor=INK)

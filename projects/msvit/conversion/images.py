@@ -1,6 +1,6 @@
 """Image files to convert on, without labels."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ class ImageSplit:
     left_out: list[dict[str, str]]
 
 
-def split_images(place: Path, out: Path, watch: Iterable = iter) -> ImageSplit:
+def split_images(place: Path, out: Path, watch: Callable[[Iterable[Path]], Iterable[Path]] = iter) -> ImageSplit:
     """Find the images of a folder; a fifth of them, at most about 100, evenly drawn, is held back.
 
     Args:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,8 +16,9 @@ from ..analysis.latency import interleaved_medians
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import Sample
 from ..backbones import TokenTrace
+from ..engine.gate_loss_hook import find_gated
 from ..engine.launch import build_runner
-from ..engine.load_model import forget_pretrained
+from ..gates import LearnedGate
 from ..parts import class_name
 
 # The metrics that conversions are judged by, the first that there is, and what makes percent of them.
@@ -55,7 +56,6 @@ class LabelledTest:
 
     def __init__(self, cfg: Config, checkpoint: str | Path, work_dir: Path, name: str):
         cfg = deepcopy(cfg)
-        forget_pretrained(cfg.model, checkpoint)
         cfg.load_from, cfg.work_dir, cfg.experiment_name = str(checkpoint), str(work_dir), f'{name} {work_dir}'
         # figures go to the report, pictures are drawn once and not at every threshold
         cfg.log_level = 'WARNING'
@@ -71,11 +71,17 @@ class LabelledTest:
             threshold: replaces that of the gate; None keeps it.
         """
         if threshold is not None:
-            self._runner.model.backbone.gate.threshold = threshold
+            (backbone,) = find_gated(self._runner.model)
+            cast(LearnedGate, backbone.gate).threshold = threshold
         metrics = {name: float(value) for name, value in self._runner.test().items() if np.ndim(value) == 0}
         name = score_of(metrics)
         scale = _SCORES.get(name, 1)
         return Reached(scale * metrics[name], metrics['tokens/count_mean'], metrics['tokens/gmacs_mean'], metrics)
+
+
+def learned_gate(mixed: AnalysedModel) -> LearnedGate:
+    """The gate of a model that a conversion made."""
+    return cast(LearnedGate, mixed.backbone.gate)
 
 
 def score_of(metrics: dict[str, Any]) -> str:
@@ -98,7 +104,7 @@ def agreements(
     Returns:
         What the dense model costs, and what the mixed one reaches at each threshold.
     """
-    trace, gate = TokenTrace(), mixed.backbone.gate
+    trace, gate = TokenTrace(), learned_gate(mixed)
     before, rows = gate.threshold, []
     for sample in tqdm(samples, desc='test', unit='image', leave=False, disable=None):
         wanted = _labels(dense.predict(sample.inputs))
@@ -124,7 +130,7 @@ def seconds_per_image(
 
 def _labels(said: np.ndarray) -> np.ndarray:
     """Class indices of what `AnalysedModel.predict` gives."""
-    return said if said.ndim == 2 else said.argmax()
+    return said if said.ndim == 2 else np.asarray(said.argmax())
 
 
 def _mean(column: Sequence[tuple[float, Any]]) -> Reached:

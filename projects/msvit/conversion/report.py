@@ -13,7 +13,7 @@ from ..analysis.samples import DatasetSamples, FileSamples
 from .configs import with_tokens_counted
 from .conversion import Conversion
 from .drawing import draw_curve, draw_scales
-from .measuring import AGREEMENT, LabelledTest, Reached, agreements, score_of, seconds_per_image
+from .measuring import AGREEMENT, LabelledTest, Reached, agreements, learned_gate, score_of, seconds_per_image
 from .sweep import IMAGES, Setting, gate_values, recommend, spread_thresholds
 
 SHOWN = 8
@@ -97,7 +97,8 @@ def _agree(
     conversion: Conversion, dense: AnalysedModel, mixed: AnalysedModel, thresholds: Sequence[float]
 ) -> tuple[str, Reached, Reached, list[Reached]]:
     """By agreement with the dense model, on the images that were held back."""
-    trained = mixed.backbone.gate.threshold
+    assert conversion.images is not None
+    trained = learned_gate(mixed).threshold
     samples = FileSamples(mixed, conversion.images.test)
     at_dense, (at_mixed, *swept) = agreements(mixed, dense, samples, [trained, *thresholds])
     return AGREEMENT, at_dense, at_mixed, swept

@@ -51,8 +51,9 @@ def gate_values(mixed: AnalysedModel, data: dict[str, Any], training: bool, imag
         images: how many, in whole batches; None: all, of a loader that ends.
     """
     loader = Runner.build_dataloader(data, seed=0)
-    batches = islice(loader, None if images is None else math.ceil(images / loader.batch_size))
-    inputs = (mixed.model.data_preprocessor(batch, training)['inputs'] for batch in batches)
+    batches = islice(loader, None if images is None else math.ceil(images / (loader.batch_size or 1)))
+    preprocess = mixed.model.get_submodule('data_preprocessor')
+    inputs = (preprocess(batch, training)['inputs'] for batch in batches)
     return np.concatenate([mixed.backbone.decide(images.to(mixed.device)).p_fine.flatten().cpu().numpy() for images in inputs])
 
 

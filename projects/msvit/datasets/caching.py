@@ -23,6 +23,7 @@ class CachedLoading:
         if path not in self._loaded:
             given = {name: copy(value) if isinstance(value, list) else value for name, value in results.items()}
             loaded = self.transform(given)
+            assert isinstance(loaded, dict)  # those that load never skip a sample
             self._loaded[path] = {
                 name: value for name, value in loaded.items() if name not in results or not _same(value, results[name])
             }

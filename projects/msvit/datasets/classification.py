@@ -10,8 +10,8 @@ from .clear_errors import NamedBrokenImages
 from .digit_scenes import DIGIT_NAMES, GeneratedScenes
 
 
-class ClearFolders(NamedBrokenImages):
-    """Mixin in front of a ``CustomDataset``: mmpretrain's own errors name neither the file nor the way out."""
+class ClearFolders(NamedBrokenImages, CustomDataset):
+    """Mixin in front of any ``CustomDataset``: mmpretrain's own errors name neither the file nor the way out."""
 
     LAYOUT = '<data_root>/<data_prefix>/<class>/*.jpg, a folder for each class'
     HOW_TO = 'Point data_root and data_prefix of the config to your folders.'
@@ -40,11 +40,11 @@ class ImageNetDataset(ClearFolders, MMPretrainImageNet):
     )
 
 
-class ImageFolderDataset(ClearFolders, CustomDataset):
+class ImageFolderDataset(ClearFolders):
     """mmpretrain's ``CustomDataset``, a folder of images for each class, with clear errors: CIFAR-10, or your own data."""
 
 
-class ImageNetSamplesDataset(ClearFolders, CustomDataset):
+class ImageNetSamplesDataset(ClearFolders):
     """A few photographs of ImageNet-1k in one folder, each named by the index of its class: ``0985_n11939491_daisy.jpg``.
 
     As in github.com/EliSchwartz/imagenet-sample-images with the index put in front.
@@ -65,7 +65,8 @@ class ImageNetSamplesDataset(ClearFolders, CustomDataset):
         """
         if not fileio.isdir(self.img_prefix):
             return super().load_data_list()  # says so
-        names = sorted(fileio.list_dir_or_file(self.img_prefix, list_dir=False, suffix=('.jpg', '.JPEG')))
+        files = fileio.list_dir_or_file(self.img_prefix, list_dir=False)
+        names = sorted(name for name in files if name.endswith(('.jpg', '.JPEG')))
         if not names:
             raise FileNotFoundError(f'{self.img_prefix} holds no *.jpg or *.JPEG. Expected layout:\n{self.LAYOUT}')
         return [dict(img_path=fileio.join_path(self.img_prefix, name), gt_label=self._label_of(name)) for name in names]

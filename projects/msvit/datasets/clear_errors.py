@@ -7,6 +7,7 @@ from typing import Any
 
 import mmengine.fileio as fileio
 import torch
+from mmengine.dataset import BaseDataset
 from mmseg.datasets import BaseSegDataset
 
 from msvit.checks import check_flag
@@ -34,8 +35,8 @@ def naming_broken_files(files: Sequence[str], root: str, backend_args: dict | No
         raise
 
 
-class NamedBrokenImages:
-    """Mixin in front of a data set of images, whose own errors do not name the file; it reads them as the commands do."""
+class NamedBrokenImages(BaseDataset):
+    """Mixin in front of any data set of images, whose own errors do not name the file; it reads them as the commands do."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,8 +53,8 @@ class NamedBrokenImages:
             return self.pipeline(info)
 
 
-class ClearErrors:
-    """Mixin in front of a ``BaseSegDataset``: mmseg's own errors name neither the file nor the way out, and it reads 16-bit
+class ClearErrors(BaseSegDataset):
+    """Mixin in front of any ``BaseSegDataset``: mmseg's own errors name neither the file nor the way out, and it reads 16-bit
     files and annotations of another size than their images without a word.
 
     It wraps the data set, not the loading transforms, so that pipelines keep the type names that mmseg's inference looks for.
@@ -147,5 +148,5 @@ class ClearErrors:
         )
 
 
-class SegDataset(ClearErrors, BaseSegDataset):
+class SegDataset(ClearErrors):
     """mmseg's ``BaseSegDataset`` with clear errors, for your own data: give ``metainfo=dict(classes=..., palette=...)``."""

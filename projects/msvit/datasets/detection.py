@@ -33,5 +33,5 @@ class DigitBoxesDataset(GeneratedScenes, NamedBrokenImages, CocoDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """Lists the samples, generated first where asked for."""
         self.generate()
-        build_digit_instances(self.data_root)
+        build_digit_instances(str(self.data_root))
         return super().load_data_list()

@@ -43,7 +43,7 @@ def _instances(root: Path, split: str) -> dict[str, Any]:
     """The boxes of a split, with masks. The notes do not overlap, so a digit's pixels are those of its label in its box."""
     coco = json.loads((root / f'boxes_{split}.json').read_text())
     names = {image['id']: Path(image['file_name']).stem for image in coco['images']}
-    labels, opened = None, None
+    labels, opened = np.empty((0, 0)), None
     for digit in tqdm(coco['annotations'], desc=f'DigitScenes {split} masks', unit='digit'):  # in the order of the images
         if digit['image_id'] != opened:
             opened = digit['image_id']
@@ -59,5 +59,5 @@ def run_lengths(mask: np.ndarray) -> list[int]:
     """COCO's run lengths of a mask (H, W): down the columns, how many 0, how many 1, how many 0, and so on."""
     pixels = mask.ravel(order='F').astype(bool)
     bounds = np.flatnonzero(pixels[1:] != pixels[:-1]) + 1
-    runs = np.diff([0, *bounds, pixels.size]).tolist()
+    runs = np.diff(np.concatenate(([0], bounds, [pixels.size]))).tolist()
     return [0, *runs] if pixels[0] else runs

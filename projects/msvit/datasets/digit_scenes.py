@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from PIL import Image
 from tqdm import tqdm
@@ -214,8 +215,8 @@ def check_build(build: Any) -> None:
         raise TypeError(f'build must be a dict of arguments of build_digit_scenes, or None, got {build!r}')
 
 
-class GeneratedScenes:
-    """Mixin in front of a data set on DigitScenes, which is generated where it is missing.
+class GeneratedScenes(BaseDataset):
+    """Mixin in front of any data set on DigitScenes, which is generated where it is missing.
 
     Args:
         build: arguments of `build_digit_scenes`. None: the data set must be there.

@@ -3,6 +3,7 @@
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -141,7 +142,7 @@ def load_glyphs(split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise ImportError('DigitScenes needs scikit-learn: pip install scikit-learn scikit-image') from error
-    data = load_digits()
+    data: Any = load_digits()  # a Bunch, by its default arguments
     order = np.random.default_rng(seed).permutation(len(data.target))
     chosen = order[:NUM_TRAIN_DIGITS] if split == 'train' else order[NUM_TRAIN_DIGITS:]
     return (data.images[chosen] / 16).astype(np.float32), data.target[chosen]

@@ -37,7 +37,7 @@ class UnlabelledImages(BaseDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Lists the samples."""
-        file = Path(self.ann_file)
+        file = Path(str(self.ann_file))
         files = file.read_text(encoding='utf-8').splitlines() if file.is_file() else []
         if not files:
             raise FileNotFoundError(f'UnlabelledImages: {file} lists no images')

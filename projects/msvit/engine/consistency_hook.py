@@ -1,6 +1,7 @@
 """Refusing at the start what would otherwise fail late, or never."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -79,7 +80,7 @@ def _first(names: Iterable[str]) -> str:
 
 
 def _host(runner: Runner) -> nn.Module:
-    model = runner.model
+    model: Any = runner.model
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model

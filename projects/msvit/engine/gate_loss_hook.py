@@ -8,8 +8,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from ..backbones.gated import GatedBackbone
 from ..losses import TeachingLoss
 from .host import host_of
+
+_MARK = 'collects_gate_losses'
 
 
 class GateLossHook(Hook):
@@ -25,7 +28,7 @@ class GateLossHook(Hook):
     def before_train(self, runner: Runner) -> None:
         host = host_of(runner)
         backbones = find_gated(host)
-        if not backbones or getattr(host.parse_losses, 'collects_gate_losses', False):
+        if not backbones or hasattr(host.parse_losses, _MARK):
             return
         host.parse_losses = _collecting(host.parse_losses, backbones)
         for backbone in backbones:
@@ -35,18 +38,18 @@ class GateLossHook(Hook):
                     host.data_preprocessor.register_forward_hook(bring, with_kwargs=True)
 
 
-def find_gated(model: nn.Module) -> list[nn.Module]:
+def find_gated(model: nn.Module) -> list[GatedBackbone]:
     """The mixed-scale backbones within a model, wrapped or not: they may leave losses of their gates."""
-    return [module for module in model.modules() if hasattr(module, 'pop_gate_losses')]
+    return [module for module in model.modules() if isinstance(module, GatedBackbone)]
 
 
-def _collecting(parse_losses: Callable, backbones: list[nn.Module]) -> Callable:
+def _collecting(parse_losses: Callable, backbones: list[GatedBackbone]) -> Callable:
     def parse_with_gate_losses(losses: dict[str, Any]) -> tuple[Tensor, dict[str, Tensor]]:
         for backbone in backbones:
             losses = {**losses, **backbone.pop_gate_losses()}
         return parse_losses(losses)
 
-    parse_with_gate_losses.collects_gate_losses = True
+    setattr(parse_with_gate_losses, _MARK, True)
     return parse_with_gate_losses
 
 

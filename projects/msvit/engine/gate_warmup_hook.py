@@ -1,6 +1,9 @@
 """A longer warm-up for what is trained from nothing."""
 
+from typing import cast
+
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
@@ -29,11 +32,11 @@ class GateWarmupHook(Hook):
     def __init__(self, epochs: float | None = None, iters: int | None = None):
         if (epochs is None) == (iters is None):
             raise ValueError('give the length of the warm-up either in epochs or in iters')
-        if epochs is None:
+        if iters is not None:
             check_count('iters', iters, least=1)
-        else:
+        if epochs is not None:
             check_positive('epochs', epochs)
-        self.epochs, self.iters = epochs, iters
+        self.epochs, self.iters = epochs, iters or 1
         self._groups: list[dict] = []
         self._rates: list[float] = []
 
@@ -41,7 +44,7 @@ class GateWarmupHook(Hook):
         """Find the gate's parameter groups."""
         if self.epochs is not None:
             self.iters = max(1, round(self.epochs * len(runner.train_dataloader)))
-        self._groups = _groups_of_gates(runner.model, runner.optim_wrapper.param_groups)
+        self._groups = _groups_of_gates(runner.model, cast(OptimWrapper, runner.optim_wrapper).param_groups)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         self._rates = [group['lr'] for group in self._groups]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import torch
 from mmengine.config import Config, DictAction
@@ -182,7 +183,7 @@ def build_runner(cfg: Config, whole_checkpoint: bool) -> Runner:
     install_safe_loading()
     join_cpu_processes(cfg)
     _save_safely(cfg)
-    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cast(dict, cfg)) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     runner.register_hook(ConsistencyHook())
     runner.register_hook(FiniteLossHook())
     if whole_checkpoint:
@@ -248,5 +249,5 @@ def _refusal(error: Exception) -> str | None:
         trace, _, message = text.rpartition(f'\n{type(error).__name__}: ')
         return message.strip() if 'clear_errors.py' in trace else None
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    by_purpose = traceback.extract_tb(error.__traceback__)[-1].line.startswith('raise')
+    by_purpose = (traceback.extract_tb(error.__traceback__)[-1].line or '').startswith('raise')
     return text if by_purpose and frame.f_globals.get('__name__', '').startswith(_SPEAKERS) else None

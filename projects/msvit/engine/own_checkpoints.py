@@ -9,7 +9,6 @@ from ..atomic_write import atomic_write
 BACKEND = 'msvit_own_checkpoints'
 
 
-@register_backend(BACKEND)
 class OwnCheckpoints(LocalBackend):
     """File backend of mmengine's ``CheckpointHook``, which removes before it writes, and whatever a checkpoint names.
 
@@ -54,3 +53,6 @@ class OwnCheckpoints(LocalBackend):
         """Removes what was noted; called once the successors are written."""
         while self._outdated:
             self._outdated.pop().unlink(missing_ok=True)
+
+
+register_backend(BACKEND, OwnCheckpoints)

@@ -1,17 +1,16 @@
 """The gate of a finished run, with all that its config tells of it."""
 
 from collections.abc import Iterator
-from copy import deepcopy
 from os import PathLike
 from typing import Any, Literal, NamedTuple
 
 from mmengine.config import Config
 
 from ..checkpoints import load_gate, read_checkpoint
+from ..checkpoints.awaited import awaited
 from ..checkpoints.gate import SETTINGS, find_gate
 from ..gates import LearnedGate, Normalization
 from ..parts import build_part
-from .load_model import forget_pretrained
 
 ChannelOrder = Literal['rgb', 'bgr']
 
@@ -60,12 +59,10 @@ def read_run_gate(
         )
     state = read_checkpoint(checkpoint)
     found = find_gate(state, str(checkpoint))
-    model = deepcopy(cfg.model)
-    forget_pretrained(model, state)
-    gates = [part['gate'] for part in _dicts(model) if part.get('gate') is not None]
+    gates = [part['gate'] for part in _dicts(cfg.model) if part.get('gate') is not None]
     settings = {}
     if len(gates) == 1:
-        built = build_part(_as_config(gates[0]), 'Gate', coarse_patch_size=found.arguments()['coarse_patch_size'])
+        built = build_part(awaited(gates[0]), 'Gate', coarse_patch_size=found.arguments()['coarse_patch_size'])
         settings = {name: getattr(built, name) for name in SETTINGS if hasattr(built, name)}
     gate = load_gate(found.tensors, **settings)
     if channel_order == 'bgr':
@@ -91,12 +88,9 @@ def find_pixel_format(cfg: Config) -> PixelFormat | None:
         for step in _dicts(cfg.get(loader)):
             # mmcv's; torchvision's has units of 0..1
             if step.get('type') in ('Normalize', 'mmcv.Normalize') and 'mean' in step:
-                return PixelFormat(Normalization.of(step['mean'], step.get('std')), step.get('to_rgb', True))
+                normalization = Normalization.of(step['mean'], step.get('std'))
+                return normalization and PixelFormat(normalization, step.get('to_rgb', True))
     return None
-
-
-def _as_config(gate: Any) -> dict[str, Any]:
-    return gate if isinstance(gate, dict) else dict(type='msvit.TrainedGate', checkpoint=gate)
 
 
 def _dicts(part: Any) -> Iterator[dict]:

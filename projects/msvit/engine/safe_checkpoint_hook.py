@@ -1,16 +1,16 @@
 """Saving checkpoints so that a kill, another run or a diverged model costs none."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from ..atomic_write import atomic_write, remove_stumps
 from ..checkpoints.finite import not_finite
 from .lost_validation import note_validation, validation_was_lost
-from .own_checkpoints import BACKEND
+from .own_checkpoints import BACKEND, OwnCheckpoints
 from .run_lock import RunLock
 
 
@@ -45,7 +45,7 @@ class SafeCheckpointHook(CheckpointHook):
         if self.save_best and validation_was_lost(runner):
             # without it mmengine would not save again after a new best, and the next resume would not know of it
             self.last_ckpt = runner.message_hub.runtime_info.get('last_ckpt')
-            runner.val_loop.run()
+            cast(BaseLoop, runner.val_loop).run()
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, Any]) -> None:
         note_validation(runner)
@@ -117,7 +117,7 @@ class SafeCheckpointHook(CheckpointHook):
 
     def _tidy(self) -> None:
         if self._safe:
-            self.file_backend.remove_outdated()
+            cast(OwnCheckpoints, self.file_backend).remove_outdated()
 
 
 def _own_best(runner: Runner, folder: Path) -> None:

@@ -22,6 +22,7 @@ from msvit.checkpoints.io import local_file, read_file
 from msvit.checkpoints.packaged import SCHEME
 from msvit.compat import multiarray
 
+_MARK = 'requires_config'
 _STATISTICS = ('min', 'max', 'current', 'mean')
 _REFUSED_SCHEMES = (
     'pavi://',
@@ -127,7 +128,7 @@ def _requiring_config(init_model: Callable) -> Callable:
             )
         return init_model(self, cfg, weights, *args, **kwargs)
 
-    init_given_model.requires_config = True
+    setattr(init_given_model, _MARK, True)
     return init_given_model
 
 
@@ -137,5 +138,5 @@ def install_safe_loading() -> None:
     CheckpointLoader.register_scheme('', load_checkpoint_file, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://', SCHEME), load_named_checkpoint, force=True)
     CheckpointLoader.register_scheme(_REFUSED_SCHEMES, _load_refused_scheme, force=True)
-    if not hasattr(BaseInferencer._init_model, 'requires_config'):
+    if not hasattr(BaseInferencer._init_model, _MARK):
         BaseInferencer._init_model = _requiring_config(BaseInferencer._init_model)

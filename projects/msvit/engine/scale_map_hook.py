@@ -12,11 +12,13 @@ from mmengine.model import BaseTTAModel
 from mmengine.runner import BaseLoop, Runner
 from mmengine.visualization import LocalVisBackend
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
+from ..backbones.gated import GatedBackbone
 from ..checks import check_path, is_count
 from ..images import resize
 from ..scale_map import draw_scale_map, draw_segmentation, fit_to_display, panel
+from .gate_loss_hook import find_gated
 from .host import host_of
 
 
@@ -48,12 +50,12 @@ class ScaleMapHook(Hook):
         check_path('out_dir', out_dir)
         self.images, self.out_dir = images, out_dir
         self._drawn = 0
-        self._backbone: nn.Module | None = None
+        self._backbone: GatedBackbone | None = None
 
     def before_run(self, runner: Runner) -> None:
         """Find the backbone, and say so where there is nothing to draw."""
         host = host_of(runner)
-        self._backbone = next((module for module in host.modules() if hasattr(module, 'decide')), None)
+        self._backbone = next(iter(find_gated(host)), None)
         if self._backbone is None:
             runner.logger.warning('ScaleMapHook draws nothing: the model has no mixed-scale backbone.')
         elif isinstance(host, BaseTTAModel):
@@ -76,14 +78,14 @@ class ScaleMapHook(Hook):
     ) -> None:
         self._draw_batch(runner, 'test', data_batch, outputs)
 
-    def _draw_batch(self, runner: Runner, occasion: str, data_batch: dict, outputs: Sequence) -> None:
-        if self._backbone is None or not is_main_process():
+    def _draw_batch(self, runner: Runner, occasion: str, data_batch: dict | None, outputs: Sequence | None) -> None:
+        if self._backbone is None or not data_batch or not outputs or not is_main_process():
             return
         for i, sample in enumerate(outputs[: self.images - self._drawn]):
             # One image at a time, as slices: the batch may be lists or a tensor.
             one = {key: values[i : i + 1] for key, values in data_batch.items()}
             name = f'{self._drawn:02}_{Path(sample.metainfo.get("img_path") or "image").stem}'
-            picture = self._draw(host_of(runner), one, sample, runner.visualizer.dataset_meta or {})
+            picture = self._draw(host_of(runner), self._backbone, one, sample, runner.visualizer.dataset_meta or {})
             file = Path(runner.log_dir) / self.out_dir / occasion / f'{name}.png'
             file.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(file)
@@ -93,17 +95,17 @@ class ScaleMapHook(Hook):
             self._drawn += 1
 
     @torch.no_grad()
-    def _draw(self, host: nn.Module, data_batch: dict, sample: Any, dataset_meta: dict) -> np.ndarray:
+    def _draw(self, host: Any, backbone: GatedBackbone, data_batch: dict, sample: Any, dataset_meta: dict) -> np.ndarray:
         raw = data_batch['inputs'][0]
         inputs = host.data_preprocessor(data_batch, False)['inputs']
-        size = self._backbone.coarse_patch_size
+        size = backbone.coarse_patch_size
         height, width = raw.shape[-2:]
-        mask = self._backbone.decide(inputs).fine_mask[0]
+        mask = backbone.decide(inputs).fine_mask[0]
         mask = mask[: -(-height // size), : -(-width // size)]  # without what the preprocessor padded
         image = resize(_to_rgb(raw), sample.metainfo.get('ori_shape', (height, width))[:2])
         image = fit_to_display(image)
 
-        scales = draw_scale_map(image, mask.cpu(), self._backbone.patch_size, size, (height, width))
+        scales = draw_scale_map(image, mask.cpu(), backbone.patch_size, size, (height, width))
         pictures = {'image': image, f'scales: {mask.float().mean():.0%} of regions fine': scales}
         for key, title in (('pred_sem_seg', 'prediction'), ('gt_sem_seg', 'ground truth')):
             if key in sample:

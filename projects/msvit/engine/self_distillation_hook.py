@@ -55,7 +55,7 @@ def dense_twin(host: nn.Module, checkpoint: str | PathLike) -> nn.Module:
     """
     twin = deepcopy(host)
     for backbone in find_gated(twin):
-        backbone.gate = backbone.gate_loss = None
+        backbone.gate, backbone.gate_loss = None, None
     if isinstance(getattr(twin, 'neck', None), UnfoldTokens):
         twin.neck = ReplicateTokens()  # the same where all tokens are fine; the dense model has no weights for the other
     try:

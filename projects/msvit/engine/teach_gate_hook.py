@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.dist import all_gather_object, all_reduce_params
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from ..checks import check_count, check_flag, check_positive, check_share
@@ -79,8 +80,8 @@ class TeachGateHook(Hook):
             for gate in self._gates(runner):
                 self._teach(gate, runner)
 
-    def _gates(self, runner: Runner) -> list[nn.Module]:
-        return [backbone.gate for backbone in find_gated(host_of(runner)) if backbone.gate is not None]
+    def _gates(self, runner: Runner) -> list[LearnedGate]:
+        return [cast(LearnedGate, backbone.gate) for backbone in find_gated(host_of(runner)) if backbone.gate is not None]
 
     def _teach(self, gate: LearnedGate, runner: Runner) -> None:
         parameters = list(gate.requires_grad_().parameters())
@@ -140,7 +141,7 @@ class TeachGateHook(Hook):
             for batch in loader:
                 data = host.data_preprocessor(batch, training=True)
                 images = pad_to_multiple(data['inputs'], gate.coarse_patch_size)
-                with runner.optim_wrapper.optim_context(runner.model):  # in the precision of the run
+                with cast(OptimWrapper, runner.optim_wrapper).optim_context(runner.model):  # in the precision of the run
                     targets = self.teacher.targets(host, data, gate.coarse_patch_size)
                 yield images, targets.float()
 

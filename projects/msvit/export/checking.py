@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -88,7 +89,18 @@ def compare_with_torch(
         number_of_images = number + 1
     if not kept:
         raise ValueError('there is no image to compare on')
-    return Agreement(number_of_images, *counts.tolist(), error, _time(model, file, kept, rounds))
+    labels, labels_apart, clear_labels, decisions, decisions_apart, clear_decisions = counts.tolist()
+    return Agreement(
+        images=number_of_images,
+        labels=labels,
+        labels_apart=labels_apart,
+        clear_labels_apart=clear_labels,
+        decisions=decisions,
+        decisions_apart=decisions_apart,
+        clear_decisions_apart=clear_decisions,
+        score_error=error,
+        seconds=_time(model, file, kept, rounds),
+    )
 
 
 def _compare(
@@ -113,7 +125,7 @@ def _decide(
     model: AnalysedModel, images: Tensor, threshold: float | None, budget: int | float | None
 ) -> tuple[Tensor, Tensor]:
     """The gate's probabilities, and what they decide by the rule that `LearnedGate` states."""
-    if model.backbone.gate is None:
+    if model.backbone.gate is None or threshold is None:
         return model.backbone.decide(images)
     p_fine = model.backbone.decide(images).p_fine
     order = p_fine.flatten(1).sort(dim=1, descending=True, stable=True).indices
@@ -130,7 +142,8 @@ def _scores(model: AnalysedModel, images: Tensor, fine_mask: Tensor) -> Tensor:
 def _labels(model: AnalysedModel, scores: Tensor, shape: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Class indices at the size of the input, and by how much the best score beats the next."""
     if model.segments:
-        head = model.model.decode_head
+        segmentor: Any = model.model  # its parts are what its config builds
+        head = segmentor.decode_head
         scores = F.interpolate(scores, tuple(shape), mode='bilinear', align_corners=head.align_corners)
         if head.out_channels == 1:
             share = scores[:, 0].sigmoid()
@@ -144,7 +157,7 @@ def _labels(model: AnalysedModel, scores: Tensor, shape: Sequence[int]) -> tuple
 def _normalised(file: OnnxModel, image: np.ndarray) -> Tensor:
     """Tell what the model itself takes, whoever normalises for the file."""
     pixels = image[..., ::-1] if file.info.channels == 'BGR' else image
-    pixels = (pixels.astype(np.float32) - np.float32(file.info.mean)) / np.float32(file.info.std)
+    pixels = (pixels.astype(np.float32) - np.array(file.info.mean, np.float32)) / np.array(file.info.std, np.float32)
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.config import Config
 
@@ -15,7 +15,7 @@ from ..analysis.samples import gives_bgr
 from ..engine.run_gate import find_pixel_format
 from ..gates import BaseGate, LearnedGate
 from ..parts import class_name
-from ..runtime.info import ModelInfo, Resizing
+from ..runtime.info import ModelInfo, Resizing, Task
 from ..version import __version__
 
 
@@ -41,16 +41,16 @@ def describe_model(
             'model.data_preprocessor'
         )
     gate = model.backbone.gate
-    size = native_size(model.cfg, model.backbone)
-    classes = class_names(model, checkpoint)
+    size = height, width = tuple(map(int, native_size(model.cfg, model.backbone)))
+    classes = class_names(model, None if checkpoint is None else str(checkpoint))
     return ModelInfo(
         name=Path(model.cfg.filename or 'model').stem,
         task=_task(model),
         classes=tuple(classes),
-        palette=tuple(tuple(int(part) for part in colour) for colour in palette_of(model)[: len(classes)]),
+        palette=tuple((int(red), int(green), int(blue)) for red, green, blue in palette_of(model)[: len(classes)]),
         patch_size=model.backbone.patch_size,
         coarse_patch_size=model.backbone.coarse_patch_size,
-        image_size=tuple(map(int, size)),
+        image_size=(height, width),
         resizing=find_resizing(model.cfg, size, model.segments),
         mean=pixels.normalization.mean,
         std=pixels.normalization.std,
@@ -72,7 +72,8 @@ def find_resizing(cfg: Config, size: Sequence[int], segments: bool) -> Resizing:
         segments: whether the model labels pixels.
     """
     steps = [step for step, _ in sized_transforms(list(cfg.test_dataloader.dataset.pipeline))]
-    found = Resizing('none' if segments else 'crop', tuple(size), min(size))
+    height, width = size
+    found = Resizing('none' if segments else 'crop', (height, width), min(size))
     for step in steps:
         name, smooth = class_name(step), _interpolation(step)
         if name == 'Resize':
@@ -87,11 +88,11 @@ def find_resizing(cfg: Config, size: Sequence[int], segments: bool) -> Resizing:
     return found
 
 
-def _interpolation(step: dict[str, Any]) -> str:
+def _interpolation(step: dict[str, Any]) -> Literal['bilinear', 'bicubic']:
     return 'bicubic' if step.get('interpolation') == 'bicubic' else 'bilinear'
 
 
-def _task(model: AnalysedModel) -> str:
+def _task(model: AnalysedModel) -> Task:
     if model.segments:
         return 'segmentation'
     return 'multilabel' if type(model.model.head).__name__.startswith('MultiLabel') else 'classification'

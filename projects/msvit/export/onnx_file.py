@@ -52,6 +52,7 @@ def write_onnx(model: AnalysedModel, info: ModelInfo, path: Path, opset: int = O
             custom_translation_table={torch.ops.aten.sort.stable: _stable_sort()},
             verbose=False,
         )
+    assert onnx is not None  # so it is only without dynamo
     graph = onnx.model
     _name_sizes(graph.graph)
     for node in graph.graph:
@@ -161,7 +162,9 @@ def _quietly() -> Iterator[None]:
 
 def _stable_sort():
     """ONNX's TopK puts the first of equals first, as a stable sort does; torch's exporter does not know the latter."""
-    from onnxscript import opset18 as op
+    from onnxscript import opset18
+
+    op: Any = opset18  # its types are those of values, and a translation handles symbols
 
     def sort(self, stable: bool = True, dim: int = -1, descending: bool = False):
         size = op.Gather(op.Shape(self), op.Constant(value_ints=[dim]))

@@ -1,5 +1,7 @@
 """A trained model as one function of images and the gate's settings, for exporters."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -29,10 +31,10 @@ class RuntimeModel(nn.Module):
     def __init__(self, model: AnalysedModel, info: ModelInfo):
         super().__init__()
         check_exportable(model)
-        self.model, self.info = model.model, info
+        self.model: Any = model.model  # its parts are what its config builds
+        self.info = info
         self.backbone, self.segments = model.backbone, model.segments
-        self.register_buffer('mean', torch.tensor(info.mean)[:, None, None])
-        self.register_buffer('std', torch.tensor(info.std)[:, None, None])
+        self.mean, self.std = (nn.Buffer(torch.tensor(values)[:, None, None]) for values in (info.mean, info.std))
         self.eval()
 
     def forward(
@@ -62,7 +64,7 @@ class RuntimeModel(nn.Module):
         return self._labels(scores, images), scores, fine_mask, p_fine, tokens
 
     def _decide(self, images: Tensor, threshold: Tensor | None, budget: Tensor | None) -> tuple[Tensor, Tensor]:
-        if self.backbone.gate is None:
+        if self.backbone.gate is None or threshold is None or budget is None:
             return self.backbone.decide(images)
         p_fine = self.backbone.gate(pad_to_multiple(images, self.backbone.coarse_patch_size)).p_fine
         order = p_fine.flatten(1).sort(dim=1, descending=True, stable=True).indices
@@ -99,7 +101,8 @@ def check_exportable(model: AnalysedModel) -> None:
     if isinstance(backbone.gate, RandomGate):
         raise ExportError('the gate, a RandomGate, cannot be exported: graphs draw no reproducible random numbers')
     if model.segments:
-        head = type(model.model.decode_head)
+        segmentor: Any = model.model
+        head = type(segmentor.decode_head)
         plain = head.predict is BaseDecodeHead.predict and head.predict_by_feat is BaseDecodeHead.predict_by_feat
         if not plain:
             raise ExportError(

@@ -28,7 +28,7 @@ class GateOutput(NamedTuple):
     fine_mask: Tensor
 
     def straight_through(self) -> Tensor | None:
-        """``fine_mask`` as float with the gradient of ``p_fine`` (equation 12); None when there is no gradient to pass."""
+        """Make ``fine_mask`` float with the gradient of ``p_fine`` (equation 12); None when there is no gradient to pass."""
         if is_exporting() or not (torch.is_grad_enabled() and self.p_fine.requires_grad):
             return None
         # p - p first: mask + p - p would round, and a weight of 6e-8 instead of 0 lets absent tokens through
@@ -76,5 +76,5 @@ class BaseGate(nn.Module, ABC):
         return counter.get_total_flops() // 2
 
     def region_shape(self, images: Tensor) -> tuple[int, int]:
-        """(Hc, Wc) of padded images."""
+        """Count the regions of padded images, (Hc, Wc)."""
         return images.shape[-2] // self.coarse_patch_size, images.shape[-1] // self.coarse_patch_size

@@ -1,7 +1,7 @@
 """A learned gate that sees the surroundings of a region."""
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -35,6 +35,7 @@ class ContextGate(LearnedGate):
         ValueError: an argument is out of its range.
     """
 
+    centre: Tensor
     tensor_names = r'centre|region_size|(?:stem|context)\.\d+\.[01]\.(?:weight|bias)|head\.(?:weight|bias)'
 
     def __init__(
@@ -74,7 +75,7 @@ class ContextGate(LearnedGate):
             self.freeze()
 
     @property
-    def last_layer(self) -> nn.Module:
+    def last_layer(self) -> nn.Conv2d:
         return self.head
 
     def logits(self, images: Tensor) -> Tensor:
@@ -89,20 +90,20 @@ class ContextGate(LearnedGate):
 
     def macs(self, height: int, width: int) -> int:
         """As `BaseGate.macs`."""
-        stem = sum(layer[0].weight.numel() * (self.side >> i) ** 2 for i, layer in enumerate(self.stem, start=1))
-        rest = sum(layer[0].weight.numel() for layer in self.context) + self.head.weight.numel()
+        stem = sum(_weight(layer).numel() * (self.side >> i) ** 2 for i, layer in enumerate(self.stem, start=1))
+        rest = sum(_weight(layer).numel() for layer in self.context) + self.head.weight.numel()
         return height * width * (stem + rest)
 
     @torch.no_grad()
     def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
         # scale * x + shift - centre = scale * (x - (centre - shift) / scale): padding stays what it is, zero
-        first = self.stem[0][0].weight
+        first = _weight(self.stem[0])
         first.copy_(first.double().cpu() * scale[:, None, None])
         self.centre.copy_((self.centre.double().cpu() - shift) / scale)
 
     @torch.no_grad()
     def reverse_channels(self) -> None:
-        first = self.stem[0][0].weight
+        first = _weight(self.stem[0])
         first.copy_(first.flip(1))
         self.centre.copy_(self.centre.flip(0))
 
@@ -143,6 +144,12 @@ class _Conv(nn.Sequential):
     """Convolution, norm over the image, GELU."""
 
     def __init__(self, before: int, after: int, stride: int = 1):
-        super().__init__(nn.Conv2d(before, after, 3, stride, padding=1), nn.GroupNorm(1, after), nn.GELU())
-        nn.init.kaiming_normal_(self[0].weight, nonlinearity='relu')
-        nn.init.zeros_(self[0].bias)
+        conv = nn.Conv2d(before, after, 3, stride, padding=1)
+        super().__init__(conv, nn.GroupNorm(1, after), nn.GELU())
+        nn.init.kaiming_normal_(conv.weight, nonlinearity='relu')
+        nn.init.zeros_(cast(Tensor, conv.bias))
+
+
+def _weight(layer: nn.Module) -> Tensor:
+    """The weight of a `_Conv`."""
+    return layer.get_parameter('0.weight')

@@ -29,7 +29,7 @@ class FixedShareGate(BaseGate):
 
     @abstractmethod
     def priority(self, images: Tensor) -> Tensor:
-        """(B, Hc, Wc), the higher the sooner fine."""
+        """Rank the regions, (B, Hc, Wc): the higher the sooner fine."""
 
     def forward(self, images: Tensor) -> GateOutput:
         priority = self.priority(images)
@@ -102,6 +102,7 @@ class MaskGate(BaseGate):
         if mask.dim() != 2:
             raise ValueError(f'mask must be two-dimensional, (Hc, Wc); got shape {tuple(mask.shape)}')
         self.register_buffer('mask', mask, persistent=False)
+        self.mask: Tensor
 
     def forward(self, images: Tensor) -> GateOutput:
         if self.region_shape(images) != tuple(self.mask.shape):

@@ -59,7 +59,7 @@ class LearnedGate(BaseGate):
 
     @abstractmethod
     def logits(self, images: Tensor) -> Tensor:
-        """Log-odds of fine, (B, Hc, Wc); under autocast too in full precision, so that no decision depends on it."""
+        """Compute log-odds of fine, (B, Hc, Wc), in full precision under autocast too, so that no decision depends on it."""
 
     @abstractmethod
     def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
@@ -128,7 +128,7 @@ class LearnedGate(BaseGate):
 
     @torch.no_grad()
     def calibrate_logits(self, logits: Tensor, fine_share: float) -> None:
-        """`calibrate` from log-odds of any shape that are at hand already."""
+        """Calibrate, as `calibrate` does, from log-odds of any shape that are at hand already."""
         check_closed_share('fine_share', fine_share)
         if not torch.isfinite(logits).all():
             raise ValueError('the images give log-odds that are not finite: they hold NaN, or the gate does')
@@ -139,7 +139,8 @@ class LearnedGate(BaseGate):
         # between the last coarse and the first fine one; beyond the ends where all are to be one or the other
         ends = values[:1] - 1, values, values[-1:] + 1
         cut = torch.cat(ends)[coarse : coarse + 2].mean()
-        self.last_layer.bias += math.log(self.threshold / (1 - self.threshold)) - cut.to(self.last_layer.bias.dtype)
+        bias = self.last_layer.get_parameter('bias')
+        bias += math.log(self.threshold / (1 - self.threshold)) - cut.to(bias.dtype)
 
     def check_settings(self) -> None:
         """Raise ValueError if a setting that may change at any time is out of its range."""
@@ -149,5 +150,5 @@ class LearnedGate(BaseGate):
 
     def _quiet_last_layer(self, init_p_fine: float) -> None:
         """At first every region gets about ``init_p_fine``."""
-        nn.init.normal_(self.last_layer.weight, std=0.01)
-        nn.init.constant_(self.last_layer.bias, math.log(init_p_fine / (1 - init_p_fine)))
+        nn.init.normal_(self.last_layer.get_parameter('weight'), std=0.01)
+        nn.init.constant_(self.last_layer.get_parameter('bias'), math.log(init_p_fine / (1 - init_p_fine)))

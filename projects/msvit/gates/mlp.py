@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isqrt
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -64,12 +64,16 @@ class MLPGate(LearnedGate):
             self.freeze()
 
     @property
-    def last_layer(self) -> nn.Module:
-        return self.mlp[-1]
+    def last_layer(self) -> nn.Linear:
+        return cast(nn.Linear, self.mlp[-1])
+
+    @property
+    def _first_layer(self) -> nn.Linear:
+        return cast(nn.Linear, self.mlp[0])
 
     def logits(self, images: Tensor) -> Tensor:
         with full_precision(images.device.type):
-            regions = patchify(images.to(self.mlp[0].weight.dtype), self.coarse_patch_size)
+            regions = patchify(images.to(self._first_layer.weight.dtype), self.coarse_patch_size)
             return self.mlp(regions).squeeze(-1).float()
 
     def macs(self, height: int, width: int) -> int:
@@ -78,18 +82,18 @@ class MLPGate(LearnedGate):
 
     @torch.no_grad()
     def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
-        first = self.mlp[0]
+        first = self._first_layer
         weight = self._by_channel().double().cpu()
         first.bias.copy_(first.bias.double().cpu() + weight.sum(dim=2) @ shift)
         first.weight.copy_((weight * scale[:, None]).flatten(1))
 
     @torch.no_grad()
     def reverse_channels(self) -> None:
-        self.mlp[0].weight.copy_(self._by_channel().flip(1).flatten(1))
+        self._first_layer.weight.copy_(self._by_channel().flip(1).flatten(1))
 
     def _by_channel(self) -> Tensor:
         """The first layer's weight in patchify's order: output, channel, row and column."""
-        return self.mlp[0].weight.unflatten(1, (self.in_channels, -1))
+        return self._first_layer.weight.unflatten(1, (self.in_channels, -1))
 
     @classmethod
     def _read_arguments(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None) -> dict[str, Any]:

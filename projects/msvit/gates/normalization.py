@@ -22,7 +22,7 @@ class Normalization(NamedTuple):
 
     @classmethod
     def of(cls, mean: Sequence[float] | None, std: Sequence[float] | None) -> 'Normalization | None':
-        """From two sequences of one length; None where neither is given.
+        """Make one of two sequences of one length; None where neither is given.
 
         Raises:
             ValueError: only one of them is given, lengths differ, or a value is out of range.

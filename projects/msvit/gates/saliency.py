@@ -25,7 +25,7 @@ def detail(images: Tensor) -> Tensor:
 
 
 def edges(images: Tensor) -> Tensor:
-    """Length of the brightness gradient by Sobel's filter, (B, H, W)."""
+    """Measure the length of the brightness gradient by Sobel's filter, (B, H, W)."""
     grey = F.pad(images.mean(dim=1, keepdim=True), (1, 1, 1, 1), mode='replicate')
     return F.conv2d(grey, _sobel(images.device, images.dtype)).square().sum(dim=1).sqrt()
 

@@ -18,7 +18,7 @@ def sample_relaxed_bernoulli(logits: Tensor, temperature: float) -> Tensor:
         The shape of ``logits``, in (0, 1).
     """
     # unchecked: torch's checks of the arguments would wait for a GPU
-    return RelaxedBernoulli(temperature, logits=logits, validate_args=False).rsample()
+    return RelaxedBernoulli(torch.as_tensor(temperature), logits=logits, validate_args=False).rsample()
 
 
 def check_budget(budget: int | float | None) -> None:

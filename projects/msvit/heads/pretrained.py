@@ -1,7 +1,7 @@
 """Linear classifiers whose weights come from the checkpoint that the backbone's come from.
 
 A ViT that knows the classes already, such as DeiT on ImageNet, keeps them: fine-tuning at small learning rates could hardly
-find them anew.
+find them anew. ``init_cfg=dict(type='msvit.Pretrained', ...)`` does the same for mmpretrain's own heads.
 """
 
 from os import PathLike
@@ -10,12 +10,11 @@ from typing import Any
 from mmpretrain.models.heads import DeiTClsHead, VisionTransformerClsHead
 from torch import Tensor
 
-from ..checkpoints import load_classifier
-from ..checks import check_pretrained
+from ..checkpoints.pretrained import pretrained_init
 
 
-class _Pretrained:
-    """Mixin in front of mmpretrain's heads.
+class PretrainedClsHead(VisionTransformerClsHead):
+    """mmpretrain's ``VisionTransformerClsHead`` with pretrained weights.
 
     Args:
         pretrained: None (zeros, as mmpretrain begins), True (timm's weights of ``arch``), or a checkpoint of timm, DeiT,
@@ -30,30 +29,20 @@ class _Pretrained:
     """
 
     def __init__(self, *, pretrained: bool | str | PathLike | None = None, arch: str = '', **kwargs: Any):
-        super().__init__(**kwargs)
-        check_pretrained(pretrained)
-        if not isinstance(arch, str):
-            raise TypeError(f'arch must be a timm model name, got {arch!r}')
-        self.pretrained, self.arch = pretrained, arch
-
-    def init_weights(self) -> None:
-        """OpenMMLab's runner calls this; weights of ``load_from`` and ``--resume`` come after it."""
-        super().init_weights()
-        if self.pretrained:
-            load_classifier(self, self.pretrained, arch=self.arch)
+        super().__init__(**{**kwargs, **pretrained_init(pretrained, arch)})
 
 
-class PretrainedClsHead(_Pretrained, VisionTransformerClsHead):
-    """mmpretrain's ``VisionTransformerClsHead`` with pretrained weights."""
-
-
-class PretrainedDeiTClsHead(_Pretrained, DeiTClsHead):
+class PretrainedDeiTClsHead(DeiTClsHead):
     """mmpretrain's ``DeiTClsHead``, the mean of a classifier for each of two tokens, with pretrained weights.
 
-    In training too: without a teacher both learn from the labels.
+    In training too: without a teacher both learn from the labels. Arguments and errors are those of `PretrainedClsHead`.
     """
 
-    def forward(self, feats: tuple[tuple[Tensor, Tensor], ...]) -> Tensor:
-        """Class scores (B, num_classes) of the last pair of class and distillation token, (B, C) each."""
-        cls_token, dist_token = self.pre_logits(feats)
-        return (self.layers.head(cls_token) + self.layers.head_dist(dist_token)) / 2
+    def __init__(self, *, pretrained: bool | str | PathLike | None = None, arch: str = '', **kwargs: Any):
+        super().__init__(**{**kwargs, **pretrained_init(pretrained, arch)})
+
+    def forward(self, feats: Any) -> Tensor:
+        """Class scores (B, num_classes) of the last of a tuple of pairs of class and distillation token, (B, C) each."""
+        tokens: Any = self.pre_logits(feats)  # a pair, which mmpretrain's annotation does not tell
+        cls_token, dist_token = tokens
+        return (self.layers.get_submodule('head')(cls_token) + self.layers.get_submodule('head_dist')(dist_token)) / 2

@@ -1,21 +1,22 @@
 """Segmenter's mask transformer on mixed-scale tokens, without replicating them first."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Real
 from os import PathLike
-from typing import Any
+from typing import Any, Protocol, cast
 
 import mmcv.cnn
 import torch
 import torch.nn.functional as F
+from mmengine.model import initialize
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from torch import Tensor, nn
 
 from ..attention import attend
-from ..checkpoints import load_segmenter_head
-from ..checks import check_pretrained
+from ..checkpoints.pretrained import pretrained_init
 from ..drop_path import drop_images, drop_path_rates
 from ..linear import Linear, adopt_linears, linear, linear_gelu
+from ..parts import class_name
 from ..tokens import MixedTokens, TokenIndex
 
 
@@ -47,19 +48,17 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
     ):
         if isinstance(attn_drop_rate, bool) or not isinstance(attn_drop_rate, Real) or attn_drop_rate != 0:
             raise ValueError(f'MixedScaleSegmenterHead has no attention dropout: set attn_drop_rate=0, got {attn_drop_rate!r}')
-        super().__init__(drop_path_rate=0.0, **kwargs)
+        super().__init__(drop_path_rate=0.0, **{**kwargs, **pretrained_init(pretrained)})
         self.drop_path_rates = drop_path_rates(drop_path_rate, len(self.layers))
-        for layer in self.layers:
+        for layer in cast('Iterable[_Layer]', self.layers):
             _fuse_gelu(layer.ffn.layers)
         adopt_linears(self, kinds=(nn.Linear, mmcv.cnn.Linear))
-        check_pretrained(pretrained)
-        self.pretrained = pretrained
 
     def init_weights(self) -> None:
         """Draw or load the weights; OpenMMLab's runner calls this, and ``load_from`` and ``--resume`` come after it."""
         super().init_weights()
-        if self.pretrained:
-            load_segmenter_head(self, self.pretrained)
+        if isinstance(self.init_cfg, dict) and class_name(self.init_cfg) == 'Pretrained':  # mmseg's head heeds no init_cfg
+            initialize(self, self.init_cfg)
 
     def forward(self, inputs: Sequence[MixedTokens]) -> Tensor:
         """Class scores of every fine cell.
@@ -81,13 +80,37 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
             )
         index = mixed.index.behind(self.num_classes)
         x = index.memory.assemble(self.cls_emb[0], self.dec_proj(mixed.tokens()))
-        for layer, rate in zip(self.layers, self.drop_path_rates, strict=True):
+        for layer, rate in zip(cast('Iterable[_Layer]', self.layers), self.drop_path_rates, strict=True):
             x = _run_layer(layer, x, index, rate if self.training else 0)
         classes, tokens = index.memory.split(self.decoder_norm(x))
         tokens = F.normalize(self.patch_proj(tokens), dim=-1)
         classes = F.normalize(self.classes_proj(classes), dim=-1)
         cells = index.cell_tokens(self.mask_norm(_score(tokens, classes, index)))
         return cells.transpose(1, 2).reshape(cells.shape[0], self.num_classes, *index.grid.fine_shape)
+
+
+class _Attention(Protocol):
+    """What of mmcv's ``MultiheadAttention`` is used."""
+
+    attn: nn.MultiheadAttention
+    proj_drop: nn.Module
+    dropout_layer: nn.Module
+
+
+class _Ffn(Protocol):
+    """What of mmcv's ``FFN`` is used."""
+
+    layers: nn.Sequential
+    __call__: Callable[..., Tensor]
+
+
+class _Layer(Protocol):
+    """What of mmseg's ``TransformerEncoderLayer`` is used."""
+
+    norm1: nn.Module
+    norm2: nn.Module
+    attn: _Attention
+    ffn: _Ffn
 
 
 class _GeluLayer(nn.Sequential):
@@ -106,8 +129,8 @@ def _fuse_gelu(layers: nn.Sequential) -> None:
             layers[i] = _GeluLayer(*layer)
 
 
-def _run_layer(layer: nn.Module, x: Tensor, index: TokenIndex, drop_path_rate: float) -> Tensor:
-    """Run one of mmseg's ``TransformerEncoderLayer`` on tokens in any layout; some images skip its FFN."""
+def _run_layer(layer: _Layer, x: Tensor, index: TokenIndex, drop_path_rate: float) -> Tensor:
+    """Run a layer on tokens in any layout; some images skip its FFN."""
     attention = layer.attn.attn
     qkv = linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
     qkv = qkv.unflatten(-1, (3, attention.num_heads, -1))

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from mmpretrain.models import ImageClassifier
+from mmpretrain.models import ClsHead, ImageClassifier
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..backbones import MSViT
 from ..checks import check_choice, check_not_negative
 from ..tokens import MixedTokens
 from .distillation import TOKEN_LOSSES, class_distillation, token_distillation
@@ -34,6 +35,11 @@ class DistilledClassifier(ImageClassifier):
         ValueError: a weight is negative, ``token_loss`` unknown, or student or teacher cannot do this; a teacher given by
             its config is looked at when training begins.
     """
+
+    # what the config builds
+    backbone: MSViT
+    neck: nn.Module
+    head: ClsHead
 
     def __init__(
         self,
@@ -76,9 +82,9 @@ class DistilledClassifier(ImageClassifier):
             ValueError: the teacher does not fit the student.
         """
         tokens = self.backbone.forward_tokens(inputs)
-        feats = (self.backbone.class_feature(tokens),)
+        feats: Any = (self.backbone.class_feature(tokens),)
         feats = self.neck(feats) if self.with_neck else feats
-        losses = self.head.loss(feats, data_samples)
+        losses = self.head.loss(feats, list(data_samples))
         if not (self.class_weight or self.token_weight):
             return losses
         self._compare()

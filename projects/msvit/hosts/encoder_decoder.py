@@ -41,6 +41,8 @@ class RaggedEncoderDecoder(EncoderDecoder):
         ValueError: ``max_windows`` is no number of windows, or ``keep_logits`` no bool.
     """
 
+    test_cfg: dict[str, Any]
+
     def __init__(self, *args: Any, keep_logits: bool = False, max_windows: int | None = 16, **kwargs: Any):
         super().__init__(*args, **kwargs)
         check_flag('keep_logits', keep_logits)
@@ -48,7 +50,7 @@ class RaggedEncoderDecoder(EncoderDecoder):
             raise ValueError(f'max_windows must be None (all windows at once) or at least 1, got {max_windows!r}')
         self.keep_logits, self.max_windows = keep_logits, max_windows
 
-    def predict(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> list[SegDataSample]:
+    def predict(self, inputs: Tensor, data_samples: list[SegDataSample] | None = None) -> Sequence[SegDataSample]:
         """Labels of images.
 
         Args:
@@ -153,9 +155,9 @@ class RaggedEncoderDecoder(EncoderDecoder):
 
     def _windows(self, inputs: Tensor) -> tuple[list[Window], Tensor]:
         """The windows in mmseg's order, and (H, W) how many of them hold each pixel."""
-        crop, stride = self.test_cfg.crop_size, self.test_cfg.stride
-        sides = list(map(_spans, inputs.shape[2:], crop, stride))
-        windows = list(product(*sides))
+        crop, stride = self.test_cfg['crop_size'], self.test_cfg['stride']
+        rows, columns = sides = tuple(map(_spans, inputs.shape[2:], crop, stride))
+        windows = list(product(rows, columns))
         cover = inputs.new_zeros(inputs.shape[2:])
         for window in windows:
             cover[window] += 1
@@ -179,19 +181,18 @@ def grouped_argmax(groups: Iterable[Tensor]) -> Tensor:
     Raises:
         ValueError: there are no groups.
     """
-    best = labels = None
-    first = 0
+    groups = iter(groups)
+    group = next(groups, None)
+    if group is None:
+        raise ValueError('grouped_argmax needs at least one group of classes')
+    best, labels = group.max(dim=1)
+    first = group.shape[1]
     for group in groups:
         scores, winners = group.max(dim=1)
-        if best is None:
-            best, labels = scores, winners
-        else:
-            better = (scores <= best).logical_not_().logical_and_(best == best)
-            best = torch.where(better, scores, best)
-            labels = torch.where(better, winners.add_(first), labels)
+        better = (scores <= best).logical_not_().logical_and_(best == best)
+        best = torch.where(better, scores, best)
+        labels = torch.where(better, winners.add_(first), labels)
         first += group.shape[1]
-    if labels is None:
-        raise ValueError('grouped_argmax needs at least one group of classes')
     return labels
 
 
@@ -208,7 +209,7 @@ def _class_groups(scores: Tensor) -> tuple[Tensor, ...]:
 def _restored(groups: Iterable[Tensor], meta: dict[str, Any], align_corners: bool) -> Iterator[Tensor]:
     """Padding cut off, the flip undone and the size of the file again, as ``BaseSegmentor.postprocess_result`` does it."""
     left, right, top, bottom = meta.get('img_padding_size', meta.get('padding_size', (0, 0, 0, 0)))
-    axis = dict(horizontal=3, vertical=2).get(meta.get('flip_direction')) if meta.get('flip') else None
+    axis = {'horizontal': 3, 'vertical': 2}.get(str(meta.get('flip_direction'))) if meta.get('flip') else None
     if meta.get('flip') and axis is None:
         raise ValueError(f"flip_direction must be 'horizontal' or 'vertical', got {meta.get('flip_direction')!r}")
     for group in groups:

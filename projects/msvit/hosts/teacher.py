@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from copy import deepcopy
 from os import PathLike
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.logging import print_log
@@ -12,7 +12,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..backbones import MSDyViT, MSEViT
+from ..backbones import MSDyViT, MSEViT, MSViT
 from ..backbones.trace import untraced
 from ..checkpoints import CheckpointError, read_checkpoint
 from ..tokens import MixedTokens
@@ -39,8 +39,7 @@ class FrozenTeacher:
                 'the teacher (a classifier) must be the config of an ImageClassifier, such as dict(backbone=..., head=...), '
                 f'or an ImageClassifier, got {type(classifier).__name__}'
             )
-        self._config = classifier if isinstance(classifier, dict) else None
-        self._module = None if isinstance(classifier, dict) else _frozen(classifier)
+        self._classifier = classifier if isinstance(classifier, dict) else _frozen(classifier)
 
     def module(self, like: Tensor) -> ImageClassifier:
         """The classifier, built if it is not yet.
@@ -52,10 +51,11 @@ class FrozenTeacher:
             CheckpointError: the weights do not fit.
             ValueError: it has no head, a gate, or a backbone that gives no tokens.
         """
-        if self._module is None:
+        if isinstance(self._classifier, dict):
             with torch.random.fork_rng(devices=[]):  # the student's noise must not depend on when the teacher is built
-                self._module = _frozen(_build(self._config)).to(device=like.device, dtype=like.dtype)
-        return self._module
+                built = _frozen(_build(self._classifier))
+            self._classifier = cast(ImageClassifier, built.to(device=like.device, dtype=like.dtype))
+        return self._classifier
 
     @torch.no_grad()
     def teach(self, images: Tensor) -> tuple[Tensor, MixedTokens]:
@@ -64,7 +64,7 @@ class FrozenTeacher:
         Args:
             images: (B, 3, H, W), normalised as the teacher's weights want.
         """
-        teacher = self.module(images)
+        teacher: Any = self.module(images)  # its parts are what its config builds
         with untraced():  # metrics count the tokens of every other pass in evaluation mode
             tokens = teacher.backbone.forward_tokens(images)
         feats = (teacher.backbone.class_feature(tokens),)
@@ -72,8 +72,8 @@ class FrozenTeacher:
 
     def apply(self, function: Callable[[Tensor], Tensor], recurse: bool = True) -> None:
         """Follow the student's ``_apply``: to another device or precision."""
-        if self._module is not None:
-            self._module._apply(function, recurse)
+        if not isinstance(self._classifier, dict):
+            self._classifier._apply(function, recurse)
 
 
 def check_host(classifier: ImageClassifier, name: str) -> None:
@@ -82,7 +82,7 @@ def check_host(classifier: ImageClassifier, name: str) -> None:
     Raises:
         ValueError: naming what to change.
     """
-    backbone = classifier.backbone
+    backbone: Any = classifier.backbone
     if not hasattr(backbone, 'forward_tokens') or not hasattr(backbone, 'class_feature'):
         raise ValueError(f"{name} needs a backbone of msvit's ViTs, such as msvit.MSDeiT, got {type(backbone).__name__}")
     if backbone.out_type != 'cls_token':
@@ -118,7 +118,8 @@ def _names_weights(config: Any) -> bool:
 
 def _frozen(teacher: ImageClassifier) -> ImageClassifier:
     check_host(teacher, 'the teacher')
-    backbone, gate = teacher.backbone, teacher.backbone.gate
+    backbone = cast(MSViT, teacher.backbone)
+    gate = backbone.gate
     if gate is not None or isinstance(backbone, (MSDyViT, MSEViT)):
         found = type(backbone).__name__ + ('' if gate is None else f' with gate {type(gate).__name__}')
         raise ValueError(f'the teacher must be dense: give it MSViT or MSDeiT as backbone, without a gate, got {found}')

@@ -50,13 +50,13 @@ class BaSLoss(GateLoss):
         self.concentration = concentration
 
     def prior_cdf(self, x: Tensor) -> Tensor:
-        """The prior's cumulative distribution function at values in [0, 1]."""
+        """Evaluate the prior's cumulative distribution function at values in [0, 1]."""
         if self.prior == 'beta':
             return beta_cdf(x, self.target * self.concentration, (1 - self.target) * self.concentration)
         return relaxed_bernoulli_cdf(x, self.target, self.temperature)
 
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """The loss, already multiplied by the weight.
+        """Compute the loss, already multiplied by the weight.
 
         Args:
             p_fine: (B, Hc, Wc) in [0, 1], the gate's relaxed decisions.

@@ -28,7 +28,7 @@ class GateLoss(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """Named terms of (B, Hc, Wc) values in [0, 1], the names beginning with ``loss_gate``, times the weight."""
+        """Compute named terms of (B, Hc, Wc) values in [0, 1], the names beginning with ``loss_gate``, times the weight."""
 
     def _joined(self, p_fine: Tensor) -> Tensor:
         """The checked values in float32 or better, of all ranks with ``gather``."""
@@ -50,4 +50,4 @@ class GateLoss(nn.Module, ABC):
                 'images (memory=64)',
                 stacklevel=3,
             )
-        return sum(tensor.sum() for tensor in inputs) * 0.0
+        return torch.stack([tensor.sum() for tensor in inputs]).sum() * 0.0

@@ -11,7 +11,7 @@ _CLIP_MEAN = 1e-6
 
 
 def relaxed_bernoulli_cdf(x: Tensor, mean: Tensor | float, temperature: float) -> Tensor:
-    """Cumulative distribution function of the relaxed Bernoulli (binary concrete) distribution.
+    """Evaluate the cumulative distribution function of the relaxed Bernoulli (binary concrete) distribution.
 
     F(x) = sigmoid(temperature * logit(x) - logit(mean)).
 
@@ -28,7 +28,7 @@ def relaxed_bernoulli_cdf(x: Tensor, mean: Tensor | float, temperature: float) -
 
 
 def batch_shaping_loss(m: Tensor, mean: Tensor | float, temperature: float, *, remembered: Tensor | None = None) -> Tensor:
-    """Cramér-von-Mises distance of gate values over the batch to a relaxed Bernoulli prior at each position.
+    """Measure the Cramér-von-Mises distance of gate values over the batch to a relaxed Bernoulli prior at each position.
 
     (1/T) sum_k (1/B) sum_i [i / (B + 1) - F(x^k_(i); mean_k, temperature)]^2, with x^k sorted over the batch.
 
@@ -62,7 +62,7 @@ def batch_shaping_loss(m: Tensor, mean: Tensor | float, temperature: float, *, r
 
 
 def cramer_von_mises(m: Tensor, cdf: Tensor, remembered: Tensor | None = None) -> Tensor:
-    """Mean squared difference of the empirical distribution over the batch and a prior's CDF, at the values themselves.
+    """Average the squared difference of the empirical distribution over the batch and a prior's CDF, at the values.
 
     Args:
         m: (B, T) values.

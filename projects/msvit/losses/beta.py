@@ -12,7 +12,7 @@ from .batch_shaping import CLIP
 
 
 def beta_cdf(x: Tensor, a: float, b: float) -> Tensor:
-    """Cumulative distribution function of Beta(a, b), the regularised incomplete beta function I_x(a, b).
+    """Evaluate the cumulative distribution function of Beta(a, b), the regularised incomplete beta function I_x(a, b).
 
     Evaluated in float64 on the CPU.
 

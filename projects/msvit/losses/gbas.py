@@ -61,9 +61,16 @@ class GBaSLoss(GateLoss):
         self.target = target
         self.temperature = temperature
         self.hyperprior_variance = hyperprior_variance
-        self.prior_logit = nn.Parameter(torch.logit(initial_prior_mean(init, tuple(grid))))
+        rows, columns = grid
+        self.prior_logit = nn.Parameter(torch.logit(initial_prior_mean(init, (rows, columns))))
         self.memory = ValueMemory(memory, self.prior_logit.numel()) if memory else None
         self.register_load_state_dict_pre_hook(fit_prior_logit)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """(Hc, Wc), the regions that have a prior each."""
+        rows, columns = self.prior_logit.shape
+        return rows, columns
 
     @property
     def prior_mean(self) -> Tensor:
@@ -71,7 +78,7 @@ class GBaSLoss(GateLoss):
         return self.prior_logit.sigmoid()
 
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """Loss terms, each already multiplied by the weight.
+        """Compute the loss terms, each already multiplied by the weight.
 
         Args:
             p_fine: (B, Hc, Wc) in [0, 1], the gate's relaxed decisions.

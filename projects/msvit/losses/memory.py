@@ -12,6 +12,8 @@ class ValueMemory(nn.Module):
         positions: T, gate values of an image.
     """
 
+    rows: Tensor
+
     def __init__(self, images: int, positions: int):
         super().__init__()
         # of fixed shape, as averaged copies of a model copy buffers in place; newest image first

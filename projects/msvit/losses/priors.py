@@ -1,20 +1,23 @@
 """The grid of learned priors: how it starts, and how it fits another grid."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..checks import check_choice
+
+if TYPE_CHECKING:
+    from .gbas import GBaSLoss
 
 INITS = ('uniform', 'centre')
 _logger = logging.getLogger(__name__)
 
 
 def initial_prior_mean(init: str, grid: tuple[int, int]) -> Tensor:
-    """Prior means before training, 0.5 on average for either choice, whatever the target.
+    """Choose prior means to begin with, 0.5 on average for either choice, whatever the target.
 
     So the choices differ in arrangement alone, and only the hyperprior pulls the average towards the target.
 
@@ -39,10 +42,10 @@ def initial_prior_mean(init: str, grid: tuple[int, int]) -> Tensor:
     return (0.5 + 0.4 * bump / bump.abs().max().clamp_min(1e-6)).float()
 
 
-def fit_prior_logit(loss: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
-    """Hook before load_state_dict: resize ``prior_logit`` of another grid, bilinearly and antialiased, and log it."""
+def fit_prior_logit(loss: 'GBaSLoss', state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Resize ``prior_logit`` of another grid, bilinearly and antialiased, and log it: a hook before load_state_dict."""
     name = f'{prefix}prior_logit'
-    given, wanted = state.get(name), tuple(loss.prior_logit.shape)
+    given, wanted = state.get(name), loss.grid
     if given is None or given.dim() != 2 or tuple(given.shape) == wanted:
         return
     state[name] = resize_prior_logit(given, wanted)
@@ -52,7 +55,7 @@ def fit_prior_logit(loss: nn.Module, state: dict[str, Any], prefix: str, *_: Any
 
 
 def resize_prior_logit(prior_logit: Tensor, grid: tuple[int, int]) -> Tensor:
-    """(Hc, Wc) logits of learned priors on another grid, bilinear and antialiased."""
+    """Bring (Hc, Wc) logits of learned priors to another grid, bilinear and antialiased."""
     resized = F.interpolate(prior_logit[None, None].float(), size=grid, mode='bilinear', antialias=True)[0, 0]
     return resized.to(prior_logit.dtype)
 

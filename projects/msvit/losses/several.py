@@ -11,7 +11,7 @@ class SeveralLosses(nn.ModuleList):
     """The terms of several losses on the same decisions."""
 
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """All terms of (B, Hc, Wc) values, see `GateLoss`.
+        """Compute all terms of (B, Hc, Wc) values, see `GateLoss`.
 
         Raises:
             ValueError: two losses have a term of one name.

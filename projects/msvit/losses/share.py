@@ -28,7 +28,7 @@ class L0Loss(GateLoss):
         super().__init__(weight)
 
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """The penalty, already multiplied by the weight.
+        """Compute the penalty, already multiplied by the weight.
 
         Args:
             p_fine: (B, Hc, Wc) in [0, 1], the gate's relaxed decisions.
@@ -63,7 +63,7 @@ class TargetLoss(GateLoss):
         self.form = form
 
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """The loss, already multiplied by the weight.
+        """Compute the loss, already multiplied by the weight.
 
         Args:
             p_fine: (B, Hc, Wc) in [0, 1], the gate's relaxed decisions.

@@ -36,7 +36,7 @@ class TeachingLoss(GateLoss):
         self._lesson = lesson
 
     def forward(self, p_fine: Tensor) -> dict[str, Tensor]:
-        """``loss_gate_teaching`` of (B, Hc, Wc) values in [0, 1]."""
+        """Compute ``loss_gate_teaching`` of (B, Hc, Wc) values in [0, 1]."""
         lesson, self._lesson = self._lesson, None
         if lesson is None:
             raise RuntimeError(
@@ -49,7 +49,7 @@ class TeachingLoss(GateLoss):
 
 
 def teaching_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Binary cross-entropy of a gate's log-odds against graded targets.
+    """Compute the binary cross-entropy of a gate's log-odds against graded targets.
 
     Args:
         logits: (B, Hc, Wc), log-odds of fine.

@@ -42,8 +42,9 @@ def build_site(
     if info.any_batch:
         raise ValueError(f'{model} takes several images at once: export the model for pages without --any-batch')
     folder.mkdir(parents=True, exist_ok=True)
+    static = files('msvit.page') / 'static'
     for name in MODULES:
-        (folder / name).write_bytes(files(__package__).joinpath('static', name).read_bytes())
+        (folder / name).write_bytes((static / name).read_bytes())
     shutil.copyfile(model, folder / 'model.onnx')
     copy_runtime(runtime, folder / 'runtime')
     about = dict(

@@ -85,4 +85,7 @@ def _read(source: Path, name: str) -> bytes:
     if source.is_dir():
         return (source / name).read_bytes()
     with tarfile.open(source) as archive:
-        return archive.extractfile(f'package/{name}').read()
+        member = archive.extractfile(f'package/{name}')
+        if member is None:
+            raise KeyError(f'package/{name} is no file')
+        return member.read()

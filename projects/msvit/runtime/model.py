@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -128,14 +128,15 @@ class OnnxModel:
         self._check_inputs(inputs)
         feed: dict[str, Any] = dict(images=inputs, **self._settings(inputs.shape[2:], threshold, budget))
         names = [output.name for output in self.session.get_outputs()]
-        return dict(zip(names, self.session.run(names, feed), strict=True))
+        outputs = cast('list[np.ndarray]', self.session.run(names, feed))
+        return dict(zip(names, outputs, strict=True))
 
     def normalise(self, image: np.ndarray) -> np.ndarray:
         """Pixels (H, W, 3) of 0..255, RGB -> the graph's input (1, 3, H, W) float32."""
         pixels = np.asarray(image, dtype=np.float32)
         if not self.info.normalised_inside:
             pixels = pixels[..., ::-1] if self.info.channels == 'BGR' else pixels
-            pixels = (pixels - np.float32(self.info.mean)) / np.float32(self.info.std)
+            pixels = (pixels - np.array(self.info.mean, np.float32)) / np.array(self.info.std, np.float32)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:

@@ -34,10 +34,10 @@ def resize(image: np.ndarray, shape: tuple[int, int], interpolation: str = 'bili
 def _resize_rows(image: np.ndarray, target: int, interpolation: str) -> np.ndarray:
     """So many rows of so many, each from those alone that it needs: (H, W, C) -> (target, W, C) float32."""
     resized = np.empty((target, *image.shape[1:]), dtype=np.float32)
-    for row, weights in zip(resized, _weights(image.shape[0], target, interpolation), strict=True):
+    for row, weights in enumerate(_weights(image.shape[0], target, interpolation)):
         (needed,) = weights.nonzero()
         part = slice(needed[0], needed[-1] + 1)
-        row[:] = np.tensordot(weights[part], image[part].astype(np.float32), axes=1)
+        resized[row] = np.tensordot(weights[part], image[part].astype(np.float32), axes=1)
     return resized
 
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from ..attention import class_attention, project
+from ..backbones import MSViT
 from ..backbones.trace import untraced
 from ..checks import check_share_up_to
-from ..tokens import MixedTokens
 from .base import GateTeacher
 from .labels import minority_share
 
@@ -32,7 +32,7 @@ class DenseTeacher(GateTeacher):
         self.full_share = full_share
 
     @torch.no_grad()
-    def targets(self, model: nn.Module, data: dict[str, Any], coarse_patch_size: int) -> Tensor:
+    def targets(self, model: Any, data: dict[str, Any], coarse_patch_size: int) -> Tensor:
         images = data['inputs']
         mode = model.training
         model.eval()
@@ -44,7 +44,7 @@ class DenseTeacher(GateTeacher):
         finally:
             model.train(mode)
 
-    def _mixed_predictions(self, model: nn.Module, images: Tensor, coarse_patch_size: int) -> Tensor:
+    def _mixed_predictions(self, model: Any, images: Tensor, coarse_patch_size: int) -> Tensor:
         fine = torch.ones(len(images), *model.backbone.grid(images).region_shape, dtype=torch.bool, device=images.device)
         features = model.backbone(images, fine_mask=fine)
         features = model.neck(features) if model.with_neck else features
@@ -55,7 +55,7 @@ class DenseTeacher(GateTeacher):
 
 
 @torch.no_grad()
-def attended_share(backbone: nn.Module, images: Tensor) -> Tensor:
+def attended_share(backbone: MSViT, images: Tensor) -> Tensor:
     """Tell how much the class token of a dense ViT attends to each region in the second half of the blocks, 1 on average.
 
     Args:
@@ -75,7 +75,7 @@ def attended_share(backbone: nn.Module, images: Tensor) -> Tensor:
         )
     grid = backbone.grid(images)
     rows, columns = grid.region_shape
-    tokens: MixedTokens = backbone.tokenize(images, torch.ones(len(images), rows, columns, dtype=torch.bool))
+    tokens = backbone.tokenize(images, torch.ones(len(images), rows, columns, dtype=torch.bool))
     attended = torch.zeros(len(images), grid.num_coarse + grid.num_fine, device=images.device)
     for i, block in enumerate(backbone.blocks):
         if i >= len(backbone.blocks) // 2:

@@ -9,7 +9,7 @@ from .grid import TokenGrid
 
 
 def position_table(pos_embed: Tensor, native_shape: tuple[int, int], grid: TokenGrid, mode: str = 'bilinear') -> Tensor:
-    """Position embeddings of all candidate tokens, interpolated to both grids.
+    """Interpolate position embeddings to both grids, for all candidate tokens.
 
     Args:
         pos_embed: (1, h * w, D), learned on the fine grid of the native image size.
@@ -22,8 +22,9 @@ def position_table(pos_embed: Tensor, native_shape: tuple[int, int], grid: Token
     """
     fine = _resize(pos_embed.reshape(*native_shape, -1), grid.fine_shape, mode)
     # A region at the border may lack cells: repeat the last ones, so that its centre stays where it is.
-    lacking = [regions * grid.ratio - cells for regions, cells in zip(grid.region_shape, grid.fine_shape, strict=True)]
-    coarse = _resize(fine, grid.region_shape, mode, repeat_last=tuple(lacking))
+    (rows, columns), (regions_down, regions_across) = grid.fine_shape, grid.region_shape
+    lacking = regions_down * grid.ratio - rows, regions_across * grid.ratio - columns
+    coarse = _resize(fine, grid.region_shape, mode, repeat_last=lacking)
     return torch.cat((coarse.flatten(0, 1), fine.flatten(0, 1)))
 
 

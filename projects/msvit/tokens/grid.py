@@ -52,7 +52,7 @@ class TokenGrid:
         return self.fine_shape[0] * self.fine_shape[1]
 
     def region_of_cell(self, device: torch.device | None = None) -> Tensor:
-        """The map C of equation 13: the region (0..Nc-1) that each fine cell lies in, shape (Nf,)."""
+        """Map each fine cell to the region (0..Nc-1) that it lies in: C of equation 13, shape (Nf,)."""
         return _region_of_cell(self, torch.device(device or 'cpu'))
 
     def cells_per_token(self, device: torch.device | None = None) -> Tensor:
@@ -90,7 +90,7 @@ class TokenGrid:
         return torch.cat((sums / count.to(cells.dtype), cells), dim=1)
 
     def patches(self, images: Tensor) -> Tensor:
-        """All candidate patches, coarse ones resized to the fine size.
+        """Cut images into all candidate patches, coarse ones resized to the fine size.
 
         The resize is the mean over ratio × ratio pixels, which for the usual ratio 2 is linear interpolation.
 

@@ -116,7 +116,8 @@ class MaskedLayout(MemoryLayout):
 
     @classmethod
     def of(cls, active: Tensor, num_prefix: int, counts: list[int] | None = None) -> 'MaskedLayout':
-        return cls(*active.shape, num_prefix, None)
+        batch_size, num_candidates = active.shape
+        return cls(batch_size, num_candidates, num_prefix, None)
 
     @property
     def holds_absent(self) -> bool:
@@ -160,7 +161,8 @@ class TrimmedLayout(MemoryLayout):
         else:
             counts = sums.tolist() if counts is None else counts  # the one wait for the GPU
             longest = max(counts)
-        return cls(*active.shape, num_prefix, counts, order[:, :longest], position)
+        batch_size, num_candidates = active.shape
+        return cls(batch_size, num_candidates, num_prefix, counts, order[:, :longest], position)
 
     @property
     def holds_absent(self) -> bool:

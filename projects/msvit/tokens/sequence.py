@@ -37,21 +37,21 @@ class MixedTokens:
         return self.index.counts
 
     def prefix(self) -> Tensor:
-        """Class, distillation and register tokens, (B, P, C)."""
+        """Take the class, distillation and register tokens, (B, P, C)."""
         return self.index.memory.split(self.x)[0]
 
     def tokens(self) -> Tensor:
-        """The tokens without prefix: (B, L, C), or (1, sum L_b, C) if packed."""
+        """Take the tokens without prefix: (B, L, C), or (1, sum L_b, C) if packed."""
         return self.index.memory.split(self.x)[1]
 
     def to_map(self) -> Tensor:
-        """Features of the fine grid, (B, C, Hf, Wf); a coarse token is copied to each cell that it stands for (section
+        """Make a map of the fine grid, (B, C, Hf, Wf); a coarse token is copied to each cell that it stands for (section
         E.1). Contiguous, for mmcv's operators (RoIAlign) read other memory formats wrongly."""
         cells = self.index.cell_tokens(self.tokens())
         return cells.transpose(1, 2).reshape(cells.shape[0], -1, *self.index.grid.fine_shape).contiguous()
 
     def pruned(self, kept: Tensor, share: Tensor | None = None, counts: list[int] | None = None) -> 'MixedTokens':
-        """The tokens without some of them, prefix tokens aside.
+        """Leave out some of the tokens, prefix tokens aside.
 
         Args:
             kept: (B, Nc + Nf) bool, which of the present tokens stay; of each image at least one.
@@ -66,11 +66,12 @@ class MixedTokens:
             # the new token takes the place of the first that it replaces
             fused = dropped & (dropped.cumsum(dim=1) == 1)
             candidates, kept = torch.where(fused.unsqueeze(-1), sums.unsqueeze(1), candidates), kept | fused
-            if counts is not None:
-                counts = [min(count + 1, before) for count, before in zip(counts, self.index.host_counts, strict=True)]
+            before = self.index.host_counts
+            if counts is not None and before is not None:
+                counts = [min(count + 1, most) for count, most in zip(counts, before, strict=True)]
         index = self.index.pruned(kept, fused, counts)
         return MixedTokens(index.memory.assemble(prefix, index.memory.select(candidates)), index)
 
     def with_features(self, x: Tensor) -> 'MixedTokens':
-        """The same tokens with other features, of the same layout."""
+        """Give the same tokens other features, of the same layout."""
         return replace(self, x=x)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...checks import is_share
 from ...tokens import TokenIndex
 from ..ms_deit import MSDeiT
+from ..ms_vit import OutType
 
 Count = TypeVar('Count', Tensor, float)
 
@@ -28,7 +29,7 @@ class PruningDeiT(MSDeiT):
     def __init__(
         self,
         arch: str | dict[str, Any] = 'deit_small_patch16_224',
-        out_type: str = 'cls_token',
+        out_type: OutType = 'cls_token',
         *,
         keep_rate: float | Sequence[float],
         prune_at: Sequence[int],
@@ -76,13 +77,13 @@ class PruningDeiT(MSDeiT):
     def _how_many(self, stage: int, start: TokenIndex, index: TokenIndex) -> tuple[Tensor, list[int] | None]:
         """`kept_tokens` of the tokens of an index, and the same on the host where it knows their number."""
         kept = self.kept_tokens(stage, start.counts.double(), index.counts.double())
-        if index.host_counts is None:
+        starts, nows = start.host_counts, index.host_counts
+        if starts is None or nows is None:
             return kept, None
-        counts = zip(start.host_counts, index.host_counts, strict=True)
-        return kept, [int(self.kept_tokens(stage, before, now)) for before, now in counts]
+        return kept, [int(self.kept_tokens(stage, before, now)) for before, now in zip(starts, nows, strict=True)]
 
     def capture_graphs(self, bucket: int = 32) -> None:
-        """Raises TypeError: tokens leave between the blocks, so no graph holds these all."""
+        """Raise TypeError: tokens leave between the blocks, so no graph holds these all."""
         raise TypeError(f'{type(self).__name__} has no CUDA graphs, for tokens leave between its blocks: use compile_blocks()')
 
     def _check_pruning(self) -> None:
@@ -103,7 +104,7 @@ class PruningDeiT(MSDeiT):
 
 
 def best_tokens(score: Tensor, active: Tensor, counts: Tensor) -> Tensor:
-    """The best of each image's tokens.
+    """Choose the best of each image's tokens.
 
     Args:
         score: (B, N), finite where ``active``.

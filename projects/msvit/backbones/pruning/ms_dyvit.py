@@ -59,7 +59,8 @@ class MSDyViT(PruningDeiT):
         self.ratio_weight, self.ratio_of = ratio_weight, ratio_of
         self.score_predictor = nn.ModuleList(ScorePredictor(self.embed_dim) for _ in self.prune_at)
         adopt_linears(self.score_predictor)
-        self._load(pretrained, arch)
+        if pretrained:
+            self.load_pretrained(pretrained)
 
     def keep_rates(self) -> tuple[float, ...]:
         rates = super().keep_rates()

@@ -68,11 +68,8 @@ class MSEViT(PruningDeiT):
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
         start = tokens.index
-        for i, stage in enumerate(self._dropping_stages()):
-            if stage is None:
-                tokens = self._encode_block(i, tokens)
-            else:
-                tokens = self._prune_in_block(self.blocks[i], tokens, stage, start)
+        for i, (block, stage) in enumerate(zip(self.blocks, self._dropping_stages(), strict=True)):
+            tokens = self._encode_block(i, tokens) if stage is None else self._prune_in_block(block, tokens, stage, start)
         return (self._normed(tokens),)
 
     def _prune_in_block(self, block: MixedScaleBlock, tokens: MixedTokens, stage: int, start: TokenIndex) -> MixedTokens:

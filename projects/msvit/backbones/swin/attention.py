@@ -1,5 +1,7 @@
 """Swin's attention within windows, on the cells that are present."""
 
+from typing import Any
+
 import torch
 from timm.models.swin_transformer import WindowAttention
 from torch import Tensor, nn
@@ -50,14 +52,15 @@ def pair_bias_table(attn: WindowAttention, windows: Windows) -> Tensor:
     """Make what is added to the scores of a window's pairs, (patterns, heads, area, area): the relative position bias and,
     where windows are shifted, what keeps cells apart."""
     area = windows.slot_rows.shape[1]
-    bias = attn.relative_position_bias_table.t().index_select(1, attn.relative_position_index.flatten())
+    bias = attn.relative_position_bias_table.t().index_select(1, attn.get_buffer('relative_position_index').flatten())
     bias = bias.view(1, -1, area, area)
     return bias if windows.pair_masks is None else bias + windows.pair_masks.to(bias.dtype).unsqueeze(1)
 
 
 def _bias(layer: nn.Module, like: Tensor) -> Tensor:
     """Make what a linear layer makes of a zero."""
-    bias = layer.bias() if callable(layer.bias) else layer.bias  # 8-bit layers hand it out by a method
+    bias: Any = layer.bias
+    bias = bias() if callable(bias) else bias  # 8-bit layers hand it out by a method
     return like.new_zeros(like.shape[1]) if bias is None else bias.to(like.dtype)
 
 

@@ -81,7 +81,8 @@ class _TakeRows(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
-        return grad.new_zeros(ctx.shape).index_copy_(0, *ctx.saved_tensors, grad), None
+        (index,) = ctx.saved_tensors
+        return grad.new_zeros(ctx.shape).index_copy_(0, index, grad), None
 
 
 @cached_map(maxsize=256)

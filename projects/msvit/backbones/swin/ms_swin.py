@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, cast
 
 import torch
+from timm.layers import PatchEmbed
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ...checkpoints import load_swin
-from ...checks import check_count, check_flag, check_pretrained, check_sides, is_count, is_indices
+from ...checks import check_count, check_flag, check_init_cfg, check_pretrained, check_sides, is_count, is_indices
 from ...drop_path import drop_path_rates
 from ...linear import adopt_linears, embed_patches
 from ...tokens import TokenGrid, pad_to_multiple, patchify
 from ..gated import GatedBackbone
 from ..macs import Macs, linear_macs
+from ..trace import Decided
 from .stages import Stages
-from .timm_swin import build_timm_swin, merge_patches, run_block, shift_of, windows_of
+from .timm_swin import SwinStage, build_timm_swin, merge_patches, run_block, shift_of, windows_of
 from .windows import WindowGrid
 
 
@@ -60,6 +62,7 @@ class MSSwin(GatedBackbone):
             What is new beside Swin always trains.
         with_cp: recompute the blocks in the backward pass to save memory.
         pretrained: None, True (timm's weights for ``arch``), or a checkpoint of any supported origin, see `load_swin`.
+        init_cfg: see `MSViT`.
 
     Raises:
         ValueError: an argument is out of its range or arguments do not fit each other.
@@ -83,6 +86,7 @@ class MSSwin(GatedBackbone):
         frozen_stages: int = -1,
         with_cp: bool = False,
         pretrained: bool | str | PathLike | None = None,
+        init_cfg: dict[str, Any] | list | None = None,
     ):
         super().__init__()
         check_sides('img_size', img_size)
@@ -90,29 +94,32 @@ class MSSwin(GatedBackbone):
         check_flag('norm_outputs', norm_outputs)
         check_flag('with_cp', with_cp)
         check_pretrained(pretrained)
+        check_init_cfg(init_cfg)
         swin = build_timm_swin(arch, img_size)
-        stages = len(swin.layers)
+        self.layers, self.norm = swin.layers, swin.norm
+        stages = len(self.layers)
         self.layout, self.train_layout = layout, layout if train_layout is None else train_layout
         self.out_type = out_type
-        self.patch_size, self.coarse_patch_size = swin.patch_embed.patch_size[0], coarse_patch_size
+        self.patch_embed = cast(PatchEmbed, swin.patch_embed)
+        self.patch_size, self.coarse_patch_size = int(self.patch_embed.patch_size[0]), coarse_patch_size
         self.frozen_stages, self.with_cp = frozen_stages, with_cp
+        self.arch, self.init_cfg = arch if isinstance(arch, str) else '', init_cfg
         self._check_options(stages, out_indices)
         self.entry_stage = self._find_entry(stages, entry_stage)
         self.out_indices = (stages - 1,) if out_type == 'avg_featmap' else tuple(sorted(i % stages for i in out_indices))
 
-        self.patch_embed, self.layers, self.norm = swin.patch_embed, swin.layers, swin.norm
-        rates = iter(drop_path_rates(drop_path_rate, sum(len(layer.blocks) for layer in self.layers)))
-        self.drop_path_rates = [[next(rates) for _ in layer.blocks] for layer in self.layers]
+        rates = iter(drop_path_rates(drop_path_rate, sum(len(layer.blocks) for layer in self._stages)))
+        self.drop_path_rates = [[next(rates) for _ in layer.blocks] for layer in self._stages]
         widths = self.num_features = [info['num_chs'] for info in swin.feature_info]
         self._add_new_layers(widths, norm_outputs)
         self._add_gate(gate, gate_loss)
         adopt_linears(self)
         if pretrained:
-            load_swin(self, pretrained, arch=arch if isinstance(arch, str) else '', keep=self._kept_groups)
+            self.load_pretrained(pretrained)
         self._freeze()
 
     def forward(self, images: Tensor, fine_mask: Tensor | None = None) -> tuple[Tensor, ...]:
-        """Features of images.
+        """Compute features of images.
 
         Args:
             images: (B, 3, H, W), normalised as the Swin's weights want.
@@ -126,7 +133,7 @@ class MSSwin(GatedBackbone):
         """
         grid = self.grid(images)
         decision = self.decide(images, fine_mask)
-        self._keep_or_record(decision, _Decided(grid, grid.active(decision.fine_mask).sum(dim=1), decision.fine_mask))
+        self._keep_or_record(decision, Decided(grid, grid.active(decision.fine_mask).sum(dim=1), decision.fine_mask))
         layout = self.train_layout if self.training else self.layout
         stages = Stages(
             grid, len(self.layers), self._entry, decision.fine_mask, decision.straight_through(), layout == 'masked'
@@ -136,7 +143,7 @@ class MSSwin(GatedBackbone):
         coarse = self.coarse_embed(regions if stages.masked else regions.index_select(0, stages.coarse))
         x = embed_patches(stages.fine_pixels(regions, self.patch_size), self.patch_embed.proj)
         x, outputs = self.patch_embed.norm(x), []
-        for i, layer in enumerate(self.layers[: max(self.out_indices) + 1]):
+        for i, layer in enumerate(self._stages[: max(self.out_indices) + 1]):
             if i > 0:
                 merged = stages.fine_rows[i] if i <= self._entry else stages.rows[i]
                 x = merge_patches(layer.downsample, x, stages.rows[i - 1], merged)
@@ -158,6 +165,9 @@ class MSSwin(GatedBackbone):
                 outputs.append(self._output(i, x, coarse, stages))
         return tuple(outputs)
 
+    def load_pretrained(self, source: bool | str | PathLike) -> None:
+        load_swin(self, source, arch=self.arch, keep=self._kept_groups)
+
     def macs(self, grid: TokenGrid, counts: Tensor, fine_mask: Tensor | None = None) -> Macs:
         """As `GatedBackbone.macs`, in the packed layout; the coarse embedding counts as embedding, what fills early outputs as
         blocks.
@@ -172,16 +182,21 @@ class MSSwin(GatedBackbone):
         embedding = coarse * self.coarse_embed.weight.numel()
         embedding += stages.rows[0].counts.double() * self.patch_embed.proj.weight.numel()
         blocks = coarse * linear_macs(self.fills)
-        for i, layer in enumerate(self.layers[: max(self.out_indices) + 1]):
+        for i, layer in enumerate(self._stages[: max(self.out_indices) + 1]):
             rows = stages.rows[i]
             if i > 0:
                 merged = stages.fine_rows[i] if i <= stages.entry else rows
                 blocks += merged.counts.double() * layer.downsample.reduction.weight.numel()
-            blocks += rows.counts.double() * linear_macs(layer.blocks)
             for j, block in enumerate(layer.blocks):
+                blocks += rows.counts.double() * linear_macs(block)
                 windows = WindowGrid(rows.cells, block.window_size, shift_of(block, rows.cells, j % 2 == 1))
                 blocks += rows.count_windows(windows) * windows.area**2 * 2 * block.attn.proj.in_features
         return Macs(self._gate_macs(grid, counts), embedding, blocks)
+
+    @property
+    def _stages(self) -> Sequence[SwinStage]:
+        """timm's stages, by what they hold."""
+        return cast('Sequence[SwinStage]', self.layers)
 
     @property
     def _entry(self) -> int:
@@ -209,9 +224,9 @@ class MSSwin(GatedBackbone):
         self.fills, self.out_norms = nn.ModuleDict(), nn.ModuleDict()
         for i in self.out_indices:
             if i < self._entry:
-                self.fills[str(i)] = nn.Linear(widths[self._entry], widths[i])
-                nn.init.zeros_(self.fills[str(i)].weight)
-                nn.init.zeros_(self.fills[str(i)].bias)
+                fill = self.fills[str(i)] = nn.Linear(widths[self._entry], widths[i])
+                nn.init.zeros_(fill.weight)
+                nn.init.zeros_(fill.bias)
             if norm_outputs and i < len(self.layers) - 1:
                 self.out_norms[str(i)] = type(self.norm)(widths[i])
 
@@ -265,11 +280,3 @@ class MSSwin(GatedBackbone):
             raise ValueError(f'out_indices {out_indices!r} must name some of the {stages} stages, counted from 0')
         if not is_count(self.frozen_stages, -1) or self.frozen_stages > stages:
             raise ValueError(f'frozen_stages must lie in [-1, {stages}], got {self.frozen_stages!r}')
-
-
-class _Decided(NamedTuple):
-    """What traces and gate losses want to know of a forward pass."""
-
-    grid: TokenGrid
-    counts: Tensor
-    fine_mask: Tensor

@@ -44,6 +44,7 @@ class CellRows:
     @cached_property
     def places(self) -> Tensor:
         """The place (through all images) of each row, (n,); only where some are absent."""
+        assert self.present is not None
         return self.present.flatten().nonzero().squeeze(1)
 
     def __len__(self) -> int:
@@ -121,7 +122,8 @@ class CellRows:
         if windows.keys is not None:
             return weight * windows.keys
         # what the shift keeps apart are several windows in one
-        together = windows.pair_masks[windows.pattern] == 0 if windows.pattern is not None else True
+        masks, pattern = windows.pair_masks, windows.pattern
+        together = True if masks is None or pattern is None else masks[pattern] == 0
         read = ((weight > 0).unsqueeze(1) & together).any(dim=2)
         return weight.where(read, 1.0)
 

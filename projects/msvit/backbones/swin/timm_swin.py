@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,13 @@ _OWN_OPTIONS = {
 }
 # Rows that a CPU takes through a block at a time at inference, so that what lies between the layers stays in its cache.
 _ROWS_AT_A_TIME = 2048
+
+
+class SwinStage(Protocol):
+    """What of timm's ``SwinTransformerStage`` is used; the first has no ``downsample`` that does anything."""
+
+    downsample: PatchMerging
+    blocks: Sequence[SwinTransformerBlock]
 
 
 def build_timm_swin(arch: str | dict[str, Any], img_size: int | tuple[int, int]) -> SwinTransformer:
@@ -95,8 +102,11 @@ def run_block(
 
 def shift_of(block: SwinTransformerBlock, cells: CellGrid, shifts: bool) -> tuple[int, int]:
     """By how many cells a block's windows are shifted: half a window, but not along an axis that one window covers."""
-    sides = zip((cells.height, cells.width), block.window_size, strict=True)
-    return tuple(window // 2 if shifts and length > window else 0 for length, window in sides)
+    rows, columns = (
+        window // 2 if shifts and length > window else 0
+        for length, window in zip((cells.height, cells.width), block.window_size, strict=True)
+    )
+    return rows, columns
 
 
 def _trains(block: nn.Module) -> bool:

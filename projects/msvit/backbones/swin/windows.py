@@ -126,8 +126,8 @@ class Windows:
     def _part(self, first: int, last: int, first_row: int, last_row: int) -> 'Windows':
         slot_rows = self.slot_rows[first:last]
         slot_rows = (slot_rows - first_row).where(slot_rows < len(self.rows), last_row - first_row)
-        parts = (None if x is None else x[first:last] for x in (self.keys, self.padding, self.pattern))
-        return Windows(self.rows[first_row:last_row], slot_rows, *parts, self.pair_masks)
+        keys, padding, pattern = (None if x is None else x[first:last] for x in (self.keys, self.padding, self.pattern))
+        return Windows(self.rows[first_row:last_row], slot_rows, keys, padding, pattern, self.pair_masks)
 
 
 def running_windows(grid: WindowGrid, present: Tensor) -> Tensor:
@@ -156,6 +156,7 @@ def _outward(windows: Windows, heads: int) -> Tensor:
 
 
 def _padding_slots(windows: Windows, heads: int) -> Tensor:
+    assert windows.padding is not None
     slots = _slots_of_heads(windows.padding.flatten().nonzero(), windows, heads)
     part = torch.arange(3, device=slots.device)[:, None, None]
     return slots + part * (windows.slot_rows.numel() * heads)
