@@ -1,15 +1,16 @@
 """An exported file in the place of the model that it came from, for the host's own evaluation."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..runtime import OnnxModel
 
 
-def answer_by_file(model: nn.Module, file: OnnxModel) -> None:
+def answer_by_file(model: Any, file: OnnxModel) -> None:
     """Let a segmentor or classifier take its scores from an exported file.
 
     What comes before and after stays the host's: loading, normalisation, post-processing and metrics.
@@ -37,7 +38,7 @@ def answer_by_file(model: nn.Module, file: OnnxModel) -> None:
 
 def _scores_of(file: OnnxModel) -> Callable[[Tensor], Tensor]:
     """The file as a function of what a data preprocessor gives: (B, 3, H, W), normalised -> scores of B images."""
-    mean, std = (np.float32(values)[:, None, None] for values in (file.info.mean, file.info.std))
+    mean, std = (np.array(values, dtype=np.float32)[:, None, None] for values in (file.info.mean, file.info.std))
 
     def scores(inputs: Tensor) -> Tensor:
         images = inputs.numpy()
