@@ -30,3 +30,6 @@ val_dataloader = dict(batch_size=32, num_workers=2, dataset=dict(samples, pipeli
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='Accuracy', topk=(1,)), dict(type='msvit.TokenMetric')]
 test_evaluator = val_evaluator
+
+# for conversions: model and classifier have learned all they can, and a higher rate unlearns it
+optim_wrapper = dict(optimizer=dict(lr=1e-5), paramwise_cfg=dict(_delete_=True))

