@@ -12,7 +12,9 @@ from msvit.cli import main
 def test_maps_of_two_models(trained, tmp_path, capsys, assert_drawn):
     out, picture = tmp_path / 'masks.json', tmp_path / 'masks.png'
     also = [*trained('seg'), 'dense']
-    mixed = trained('msseg', gate=dict(type='msvit.MLPGate', _delete_=True), gate_loss=dict(type='msvit.GBaSLoss', grid=(8, 8)))
+    mixed = trained(
+        'msseg', gate=dict(type='msvit.MLPGate', _delete_=True), gate_loss=dict(type='msvit.GBaSLoss', grid=(8, 8))
+    )
     main(['masks', *mixed, '--name', 'mixed', '--also', *also, '--out', str(out), '--picture', str(picture)])
     mixed, dense = json.loads(out.read_text())['models']
     assert (mixed['name'], dense['name']) == ('mixed', 'dense')

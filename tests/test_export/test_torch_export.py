@@ -25,7 +25,7 @@ GATES = {
 CONFIGS = [
     'msseg_mini8_128x128_digit_scenes',  # the Segmenter head on unreplicated tokens
     'msvit_mini8_upernet_128x128_digit_scenes',
-    'msvit_mini8_128x128_digit_labels',  # a classifier
+    'msvit_mini4_32x32_cifar10',  # a classifier
     'msevit_mini4_32x32_cifar10',
 ]
 
