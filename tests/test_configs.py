@@ -43,9 +43,17 @@ def load(name: str) -> Config:
 
 
 def build_model(cfg: Config) -> torch.nn.Module:
-    """The model without pretrained weights."""
+    """The model without pretrained weights, which ``init_weights`` would fetch."""
     torch.manual_seed(0)
-    return MODELS.build(cfg.model)
+    return MODELS.build(Config(dict(model=_without_weights(cfg.model.to_dict()))).model)
+
+
+def _without_weights(settings: dict) -> dict:
+    """Leave out what would be read from files: ``pretrained``, and the gate of another run, whose kind stays."""
+    nested = {key: _without_weights(value) if isinstance(value, dict) else value for key, value in settings.items()}
+    if isinstance(nested.get('gate'), str) or 'checkpoint' in (nested.get('gate') or {}):
+        nested['gate'] = dict(type='msvit.MLPGate', frozen=True)
+    return {key: value for key, value in nested.items() if key != 'pretrained'}
 
 
 def training_size(cfg: Config) -> tuple[int, int]:
