@@ -9,5 +9,13 @@ _base_ = ['./seg_mini8_128x128_digit_scenes.py', './_base_/gates/taught_by_label
 
 # the weights to begin with are those of a trained dense model, so the gate is taught at once
 model = dict(backbone=dict(gate=dict(_base_.gate, width=32, depth=1)))
-teacher = dict(_base_.teach_gate.teacher, objects=list(range(1, 11)))  # digits are read inside, not at the edge of their note
-custom_hooks = [*_base_.custom_hooks, dict(_base_.teach_gate, teacher=teacher, fine_share=0.32, iters=400)]
+custom_hooks = [
+    *_base_.custom_hooks,
+    dict(
+        _base_.teach_gate,
+        fine_share=0.32,
+        iters=400,
+        # digits are read inside, not at the edge of their note
+        teacher=dict(_base_.teach_gate.teacher, objects=list(range(1, 11))),
+    ),
+]
