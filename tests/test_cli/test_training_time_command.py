@@ -10,13 +10,14 @@ from msvit.cli import main
 
 LAYOUTS = ['plain', 'masked', 'trimmed', 'packed']
 SMALL = dict(arch=dict(embed_dim=128, depth=1, num_heads=4, patch_size=8))
+GATED = dict(SMALL, gate=dict(type='msvit.MLPGate', _delete_=True))
 
 
 def test_on_the_training_set(trained, tmp_path, capsys):
     out, picture = tmp_path / 'new' / 'time.json', tmp_path / 'time.png'
     arguments = ['--batch-size', '2', '--rounds', '1', '--out', str(out), '--picture', str(picture)]
     MMLogger.get_current_instance().info('before')  # it remembers that it may speak
-    assert main(['training-time', *trained(**SMALL), *arguments]) == 0
+    assert main(['training-time', *trained(**GATED), *arguments]) == 0
     figures = json.loads(out.read_text())
     assert list(figures['steps']) == LAYOUTS
     for name, cost in figures['steps'].items():
@@ -33,7 +34,7 @@ def test_on_the_training_set(trained, tmp_path, capsys):
 def test_on_noise(trained, tmp_path, capsys):
     out = tmp_path / 'time.json'
     options = ['--cfg-options', 'model.backbone.gate.init_p_fine=0.1']
-    main(['training-time', trained(**SMALL)[0], '--noise', '--batch-size', '2', '--rounds', '1', '--out', str(out), *options])
+    main(['training-time', trained(**GATED)[0], '--noise', '--batch-size', '2', '--rounds', '1', '--out', str(out), *options])
     figures = json.loads(out.read_text())
     assert figures['steps']['packed']['tokens'] == pytest.approx(64 + 0.1 * 192, abs=15)
     assert figures['seconds_per_epoch'] is None

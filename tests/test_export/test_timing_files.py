@@ -3,12 +3,10 @@
 import json
 
 import pytest
-from exported_models import CONFIGS, noisy_image
+from exported_models import noisy_image
 from PIL import Image
 
-from msvit.checkpoints import save_weights
 from msvit.cli import main
-from msvit.datasets import build_digit_scenes
 
 
 @pytest.fixture
@@ -46,16 +44,8 @@ def test_settings_of_configs_are_refused(segmentor):
 
 
 @pytest.mark.parametrize('order', [('file', 'file'), ('file', 'config'), ('config', 'file')])
-def test_compare(order, segmentor, photos, tmp_path):
-    config = tmp_path / 'msseg_tiny.py'
-    scenes = build_digit_scenes(tmp_path / 'scenes', train=1, val=1)
-    config.write_text(
-        f"_base_ = '{CONFIGS / 'msseg_mini8_128x128_digit_scenes.py'}'\nload_from = None\n"
-        'model = dict(backbone=dict(arch=dict(depth=1)), decode_head=dict(num_layers=1))\n'
-        f'test_dataloader = dict(dataset=dict(data_root={str(scenes)!r}, build=None))\n'
-    )
-    weights = save_weights(segmentor.model.model, tmp_path / 'weights.safetensors')
-    parties = dict(file=[str(segmentor.path)], config=[str(config), str(weights)])
+def test_compare(order, segmentor, segmentor_pair, tmp_path):
+    parties = dict(file=[str(segmentor.path)], config=segmentor_pair)
     out = tmp_path / 'compare.json'
     pairs = ['--first', *parties[order[0]], '--second', *parties[order[1]]]
     main(['compare', *pairs, '--images', '1', '--rounds', '1', '--out', str(out)])

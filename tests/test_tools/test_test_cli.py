@@ -7,8 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from msvit.cli.main import main
-
 
 class Payload:
     """A pickle that runs a shell command when it is loaded."""
@@ -36,19 +34,6 @@ def test_out_holds_the_figures(toy_config, trained, tmp_path, run_tool, tta):
     assert set(figures['metrics']) == {'aAcc', 'mIoU', 'mAcc'}
     assert 0 < figures['metrics']['aAcc'] <= 100
     assert len(list(pictures.rglob('*.png'))) == 6
-
-
-def test_an_exported_file_reaches_what_its_checkpoint_does(toy_config, trained, tmp_path, run_tool):
-    pytest.importorskip('onnx', reason='the extra [onnx] is not installed')
-    file = tmp_path / 'model.onnx'
-    main(['export', str(toy_config), str(trained), str(file), '--num-images', '1', '--normalise'])
-    metrics = []
-    for path in (trained, file):
-        run_tool('test.py', toy_config, path, '--out', tmp_path / 'figures.json')
-        metrics.append(json.loads((tmp_path / 'figures.json').read_text())['metrics'])
-    assert metrics[0] == pytest.approx(metrics[1], abs=0.01)
-    with pytest.raises(SystemExit, match='2'):
-        run_tool('test.py', toy_config, file, '--tta')
 
 
 @pytest.mark.parametrize('kind', ['checkpoint', 'no dict'])

@@ -17,9 +17,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from playwright.sync_api import Page, expect, sync_playwright
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking']  # in a container, with no traffic of its own
@@ -47,6 +48,10 @@ def main() -> None:
     parser.add_argument('--sample', help='name of the sample in the picture (default: the first)')
     parser.add_argument('--screenshot', type=Path, metavar='FILE.png', help='where to put the picture')
     args = parser.parse_args()
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        parser.error('Playwright is not installed: `make setup-web`')
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not (args.site / 'index.html').is_file() or program is None:
         parser.error(f'{args.site} has no index.html' if program else f'none of {", ".join(BROWSERS)} is installed')
@@ -69,30 +74,34 @@ def main() -> None:
             page.get_by_role('slider').fill(page.get_by_role('slider').get_attribute('value') or '0.5')
             if args.sample:
                 page.get_by_role('button', name=args.sample).click()
-            expect(page.locator('#status')).to_have_text('Done.', timeout=PATIENCE)
+            _wait(page)
             page.screenshot(path=args.screenshot, full_page=True)
         browser.close()
 
 
-def _first_result(page: Page, address: str) -> float:
+def _first_result(page: 'Page', address: str) -> float:
     """Seconds from the moment that the model has been fetched to the first picture."""
     fetched: list[float] = []
     page.on('requestfinished', lambda request: fetched.append(time.perf_counter()) if request.url.endswith('.onnx') else None)
     page.goto(address)
-    expect(page.locator('#status')).to_have_text('Done.', timeout=PATIENCE)
+    _wait(page)
     return time.perf_counter() - fetched[0]
 
 
-def _slider_moves(page: Page, rounds: int) -> Iterator[float]:
+def _slider_moves(page: 'Page', rounds: int) -> Iterator[float]:
     """Seconds from a move of the slider, to another number of tokens, to the picture of it."""
     slider = page.get_by_role('slider')
     for number in range(rounds):
         before = page.locator('#tiles').get_attribute('data-fine')
         start = time.perf_counter()
         slider.fill(('0', '1')[number % 2])
-        expect(page.locator('#tiles')).not_to_have_attribute('data-fine', before or '', timeout=PATIENCE)
-        expect(page.locator('#status')).to_have_text('Done.', timeout=PATIENCE)
+        page.wait_for_selector(f'#tiles:not([data-fine="{before}"])', timeout=PATIENCE)
+        _wait(page)
         yield time.perf_counter() - start
+
+
+def _wait(page: 'Page') -> None:
+    page.get_by_text('Done.', exact=True).wait_for(timeout=PATIENCE)
 
 
 @contextmanager

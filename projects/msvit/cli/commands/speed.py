@@ -15,8 +15,9 @@ import torch
 
 from ...analysis.latency import describe_machine, short
 from ...analysis.speed import GROUPS, TOKENS, Row, Setting
+from ...matrix_library import describe
 from ..arguments import add_output, device, positive
-from ..output import about, refuse_overwriting, show_rows, write_json
+from ..output import about, refuse_overwriting, say, show_rows, write_json
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -65,6 +66,8 @@ def run(args: Namespace) -> None:
         'note': '{notes}',
     }
     show_rows(map(_shown, rows), columns, f'{machine}, torch {torch.__version__}, {args.dtype}')
+    if args.device.type == 'cpu':
+        say(describe())
 
 
 def _write(args: Namespace, machine: str, rows: list[Row]) -> None:
