@@ -58,7 +58,7 @@ def main() -> None:
     with _served(args.site) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=program, args=FLAGS)
         loads = [_first_result(browser.new_page(), address) for _ in range(args.rounds)]
-        page = browser.new_page(viewport=dict(width=1100, height=900), device_scale_factor=1.5)
+        page = browser.new_page(viewport=dict(width=1400, height=800), device_scale_factor=1)
         _first_result(page, address)
         moves = list(_slider_moves(page, args.rounds))
         print(f'first result, from a loaded model: {median(loads):.2f} s (median of {args.rounds})')
@@ -106,6 +106,7 @@ def _wait(page: 'Page') -> None:
 
 @contextmanager
 def _served(site: Path) -> Iterator[str]:
+    ThreadingHTTPServer.daemon_threads = True  # a browser may leave connections open
     with ThreadingHTTPServer(('127.0.0.1', 0), partial(QuietHandler, directory=str(site))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f'http://127.0.0.1:{server.server_address[1]}/'
