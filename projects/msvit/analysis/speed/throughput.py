@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
-from itertools import product
 
 import torch
 from torch import nn
@@ -86,11 +85,9 @@ def _ragged(setting: Setting, size: int, tokens: Sequence[int]) -> Iterator[tupl
 
 
 def _ways(model: nn.Module, setting: Setting) -> Ways:
-    """The model as it is, and by other ways to launch its blocks; on a CPU graphs are padded blocks, and none compile."""
+    """The model as it is, and on a GPU by other ways to launch its blocks."""
     ways = {'': model}
-    for compiled, graphs in product((False, True) if setting.device.type == 'cuda' else (False,), (False, True)):
-        if not (compiled or graphs):
-            continue
+    for compiled, graphs in ((False, True), (True, False), (True, True)) if setting.device.type == 'cuda' else ():
         twin = deepcopy(model)
         backbone = getattr(twin, 'backbone', twin)
         if compiled:

@@ -1,6 +1,6 @@
 """Measure what mixed-scale tokens gain on this machine: one table of ratios, each from runs that take turns.
 
-  msvit speed                                        everything, under 5 minutes on two CPU cores
+  msvit speed                                        everything, under 10 minutes on two CPU cores
   msvit speed --groups vit segmenter --rounds 30
   msvit speed --device cuda --dtype bfloat16 --out work_dirs/speed_gpu.json
 
