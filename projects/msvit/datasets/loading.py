@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import cv2
 import mmengine.fileio as fileio
 import numpy as np
 from mmcv.transforms import LoadImageFromFile
@@ -16,7 +17,7 @@ class LoadLikeCommands(LoadImageFromFile):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds ``img`` (H, W, 3) BGR, ``img_shape`` and ``ori_shape``."""
         content = fileio.get(results['img_path'], backend_args=self.backend_args)
-        image = np.ascontiguousarray(read_rgb(results['img_path'], content)[:, :, ::-1])
+        image = cv2.cvtColor(read_rgb(results['img_path'], content), cv2.COLOR_RGB2BGR)
         results['img'] = image.astype(np.float32) if self.to_float32 else image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
