@@ -16,7 +16,7 @@ PYTEST_PARALLEL = -n $(JOBS) --maxprocesses=4 --dist=worksteal
 say = @printf '\n== %s\n'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format setup-det test-det setup-openmmlab test-openmmlab setup-web test-web clean
+.PHONY: help setup demo test coverage lint format setup-det test-det setup-openmmlab test-openmmlab setup-web test-web clean
 
 help:  ## show this list
 	@echo 'make TARGET [PYTHON=python3] [VENV=.venv] [JOBS=auto]'
@@ -32,6 +32,9 @@ demo: $(STAMP)  ## train a mixed-scale Segmenter on generated scenes and show wh
 test: lint  ## check the style and the types, then run all tests
 	$(say) 'Running the tests (one thread per process)'
 	@$(PYTEST_ENV) $(PY) -m pytest $(PYTEST_PARALLEL) tests
+
+coverage: $(STAMP)  ## run all tests and tell which lines they did not reach
+	@$(PYTEST_ENV) $(PY) -m pytest $(PYTEST_PARALLEL) --cov --cov-report=term tests
 
 lint: $(STAMP)  ## check the style and the types
 	$(say) 'Checking the style'
