@@ -69,8 +69,8 @@ def to_timm_swin(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Name and order a Swin's tensors as timm's ``SwinTransformer`` does, whichever library they come from.
 
     Names that no rule knows stay as they are. Of the norms that segmentation and detection add to every stage's output, the
-    last stage's is timm's ``norm``, stage N's before it is ``out_norms.N``. Of a whole model only the backbone is kept, without
-    buffers that follow from the window size. Applying it twice changes nothing.
+    last stage's is timm's ``norm``, stage N's before it is ``out_norms.N``. Of a whole model only the backbone is kept, and
+    buffers that follow from the window size are left out. Applying it twice changes nothing.
 
     Raises:
         CheckpointError: Unknown layout, or two tensors with one name.
