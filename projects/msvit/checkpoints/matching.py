@@ -27,6 +27,7 @@ def load_network(
     strict: bool,
     fresh: tuple[str, ...],
     keep: tuple[str, ...],
+    resample_patch: bool | None = None,
 ) -> LoadReport:
     """Load a network, as `load_vit` and `load_swin` say; the other arguments and what it raises are those of `load_vit`.
 
@@ -35,6 +36,7 @@ def load_network(
         detect: tells a state's layout.
         to_timm: gives a state timm's names.
         fit: changes the sizes of a state's tensors to those of the model's; called with both and the report.
+        resample_patch: None: the caller has no such option to advise.
     """
     state, label = found
     report = LoadReport(label, detect(state))
@@ -42,11 +44,12 @@ def load_network(
         report.notes.append(f'left aside, not of the backbone: {", ".join(f"{group}.*" for group in aside)}')
     target = model.state_dict()
     report.notes += [f'{group}* kept as it is' for group in keep if _has(target, group)]
-    state, target = without(keep, to_timm(state)), without(keep, target)
+    state, target = _without(keep, to_timm(state)), _without(keep, target)
     groups = _part_norms(fresh, state, target)
     absent = [group for group in groups if _has(target, group) and not _has(state, group)]
-    target = without(absent, target)
+    target = _without(absent, target)
     state = drop_unused((*_CLASSIFIER, *groups), state, target, report)
+    _fit_patch(state, target, report, resample_patch)
     state = fit(state, target, report)
     _fit_priors(state, target, report)
     report.notes += [f'{group}* starts fresh: the checkpoint has none' for group in absent]
@@ -57,29 +60,10 @@ def drop_unused(groups: Iterable[str], state: State, target: State, report: Load
     """Take out of a state the groups of tensors that the model has no such part for."""
     unused = [group for group in groups if _has(state, group) and not _has(target, group)]
     report.notes += [f'{group}* not used: the model has no such part' for group in unused]
-    return without(unused, state)
+    return _without(unused, state)
 
 
-def fit_patch(state: State, target: State, report: LoadReport, resample: bool | None = None) -> None:
-    """Bring the patch embedding to the model's patch size; ``resample`` None: the caller has no such option to advise.
-
-    Raises:
-        CheckpointError: another patch size, and no ``resample``.
-    """
-    if PATCH not in state or PATCH not in target:
-        return
-    size, wanted = state[PATCH].shape[2:], target[PATCH].shape[2:]
-    if size == wanted:
-        return
-    words = f'{_by(size)} in {report.source}, {_by(wanted)} in the model'
-    if not resample:
-        advice = '' if resample is None else ', or pass resample_patch=True to resample it'
-        raise CheckpointError(f'patch size {words}: choose the same patch size{advice}')
-    report.notes.append(f'patch embedding resampled: {words}')
-    state[PATCH] = resample_patch_embed(state[PATCH].float(), list(wanted))
-
-
-def without(groups: Iterable[str], tensors: State) -> State:
+def _without(groups: Iterable[str], tensors: State) -> State:
     """Return the tensors whose names begin with none of these."""
     return {name: value for name, value in tensors.items() if not name.startswith(tuple(groups))}
 
@@ -93,6 +77,21 @@ def _part_norms(fresh: tuple[str, ...], state: State, target: State) -> list[str
     found = [{norm[0] for name in names if (norm := re.match(r'out_norms\.\d+\.', name))} for names in (state, target)]
     norms = sorted(set.union(*found)) if all(found) else ['out_norms.']
     return [group for prefix in fresh for group in (norms if prefix == 'out_norms.' else [prefix])]
+
+
+def _fit_patch(state: State, target: State, report: LoadReport, resample: bool | None) -> None:
+    """Resample a patch embedding of another patch size, or raise CheckpointError."""
+    if PATCH not in state or PATCH not in target:
+        return
+    size, wanted = state[PATCH].shape[2:], target[PATCH].shape[2:]
+    if size == wanted:
+        return
+    words = f'{_by(size)} in {report.source}, {_by(wanted)} in the model'
+    if not resample:
+        advice = '' if resample is None else ', or pass resample_patch=True to resample it'
+        raise CheckpointError(f'patch size {words}: choose the same patch size{advice}')
+    report.notes.append(f'patch embedding resampled: {words}')
+    state[PATCH] = resample_patch_embed(state[PATCH].float(), list(wanted))
 
 
 def _fit_priors(state: State, target: State, report: LoadReport) -> None:

@@ -1,5 +1,6 @@
 """Load weights of any supported origin into a Swin with timm's names."""
 
+from functools import partial
 from math import isqrt
 from typing import Any
 
@@ -7,7 +8,7 @@ from timm.layers import resize_rel_pos_bias_table
 from torch import Tensor, nn
 
 from .errors import CheckpointError
-from .matching import fit_patch, load_network
+from .matching import load_network
 from .report import LoadReport, State
 from .sources import Source, resolve
 from .swin_names import TABLE, detect_swin_origin, to_timm_swin
@@ -37,17 +38,12 @@ def load_swin(
             blocks' ``input_resolution``, or follow from ``patch_embed.grid_size``.
         fresh: Prefixes of parameters that a plain Swin lacks; the norms ``out_norms.N.`` of each stage count one by one.
     """
-
-    def fit(state: State, target: State, report: LoadReport) -> State:
-        fit_patch(state, target, report)
-        _fit_tables(state, target, model, report)
-        return state
-
     found = resolve(source, arch, prefix)
+    fit = partial(_fit_tables, model)
     return load_network(model, found, detect_swin_origin, to_timm_swin, fit, strict=strict, fresh=fresh, keep=keep)
 
 
-def _fit_tables(state: State, target: State, model: nn.Module, report: LoadReport) -> None:
+def _fit_tables(model: nn.Module, state: State, target: State, report: LoadReport) -> State:
     """Resize the relative position biases of windows that the model's grid clips; refuse those of another window size."""
     tables = {name: table for name, table in state.items() if name.endswith(TABLE)}
     notes = []
@@ -73,6 +69,7 @@ def _fit_tables(state: State, target: State, model: nn.Module, report: LoadRepor
             f'relative position biases of {stage} resized from window {words} to {wanted_words}: no more tokens in img_size'
         )
     report.notes += dict.fromkeys(notes)
+    return state
 
 
 def _square_window(table: Tensor) -> int | None:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .matching import PATCH, fit_patch, load_network
+from .matching import PATCH, load_network
 from .positions import Grid, fit_positions
 from .report import LoadReport, State
 from .sources import Source, resolve
@@ -54,7 +54,6 @@ def load_vit(
     """
 
     def fit(state: State, target: State, report: LoadReport) -> State:
-        fit_patch(state, target, report, resample_patch)
         if report.origin == 'mmseg' and _PATCH_BIAS not in state and _PATCH_BIAS in target:
             state[_PATCH_BIAS] = torch.zeros(state[PATCH].shape[0])  # mmseg's ViT has none by default
             report.notes.append('patch embedding has no bias in the checkpoint: zeros taken')
@@ -65,7 +64,9 @@ def load_vit(
         return state
 
     found = resolve(source, arch, prefix)
-    return load_network(model, found, detect_origin, to_timm_vit, fit, strict=strict, fresh=fresh, keep=keep)
+    return load_network(
+        model, found, detect_origin, to_timm_vit, fit, strict=strict, fresh=fresh, keep=keep, resample_patch=resample_patch
+    )
 
 
 def _grid_of(model: nn.Module, target: State) -> Grid:
