@@ -29,7 +29,7 @@ class FoundGate(NamedTuple):
     tensors: dict[str, Tensor]
 
     def arguments(self, coarse_patch_size: int | None = None) -> dict[str, Any]:
-        """See `LearnedGate.arguments_of`."""
+        """Find the arguments that build it, see `LearnedGate.arguments_of`."""
         return self.kind.arguments_of(self.tensors, coarse_patch_size)
 
 
@@ -103,7 +103,7 @@ def load_gate(
 
 
 def build_trained_gate(checkpoint: str | os.PathLike, **settings: Any) -> LearnedGate:
-    """`load_gate` for configs: ``dict(type='msvit.TrainedGate', checkpoint=..., frozen=True, mean=..., std=...)``.
+    """Load a gate as configs name it: ``dict(type='msvit.TrainedGate', checkpoint=..., frozen=True, mean=..., std=...)``.
 
     The host's checkpoint holds the gate too, so to test a trained host or to load it with `load_model` the gate's own file
     need not be there any more. Threshold and budget are in no weights: those that only its metadata told are then lost, with
@@ -123,10 +123,10 @@ def read_gate_normalization(source: str | os.PathLike) -> Normalization | None:
 
 
 def find_gate(state: dict[str, Tensor], label: str = 'the checkpoint', prefix: str = '') -> FoundGate:
-    """Find the one learned gate in a model's state, by the names and shapes of its tensors.
+    """Find the one learned gate in a model's state, below a prefix, by the names and shapes of its tensors.
 
     Raises:
-        CheckpointError: there is no gate below the prefix, or more than one.
+        CheckpointError: there is no gate, or more than one.
     """
     gates = dict(_gates_in({name: value for name, value in state.items() if name.startswith(prefix)}))
     if not gates:
@@ -171,7 +171,7 @@ def _described(source: str | os.PathLike) -> dict[str, Any]:
 
 
 def _gates_in(state: dict[str, Tensor]) -> Iterator[tuple[str, FoundGate]]:
-    """All gates in a state, with what their names begin with."""
+    """Yield all gates in a state, with what their names begin with."""
     for kind in LEARNED_KINDS:
         name_in_model = re.compile(rf'((?:.+\.)?)({kind.tensor_names})')
         groups: dict[str, dict[str, Tensor]] = {}

@@ -8,7 +8,7 @@ from torch import Tensor
 from .errors import CheckpointError, first_of
 
 Signs = Mapping[str, Collection[str]]  # origin -> patterns; its checkpoints have a name that begins so for each of them
-Rules = Iterable[tuple[str, str | Callable[[re.Match], str]]]  # pattern -> replacement, applied in order
+Rules = Collection[tuple[str, str | Callable[[re.Match], str]]]  # pattern -> replacement, applied in order
 
 
 def find_origin(state: Collection[str], signs: Signs) -> str | None:

@@ -36,7 +36,7 @@ class LoadReport:
 
     @property
     def complete(self) -> bool:
-        """Whether every tensor has found its place."""
+        """Tell whether every tensor has found its place."""
         return not (self.missing or self.unexpected or self.misshaped)
 
     def __str__(self) -> str:
