@@ -212,7 +212,7 @@ def test_address_is_downloaded_once_and_kept_apart(tmp_path, monkeypatch):
         file.write_bytes((tmp_path / 'served.pth').read_bytes())
 
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    monkeypatch.setattr('msvit.checkpoints.io.download', download)
+    monkeypatch.setattr('msvit.checkpoints.files.download', download)
     for url in ('https://one.example/w.pth?v=1', 'https://one.example/w.pth?v=1', 'https://two.example/w.pth'):
         assert_same(read_checkpoint(url), STATE)
     assert fetched == ['https://one.example/w.pth?v=1', 'https://two.example/w.pth']

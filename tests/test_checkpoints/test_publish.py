@@ -12,7 +12,8 @@ from mmengine.logging import HistoryBuffer
 from safetensors import safe_open
 
 from msvit.checkpoints import CheckpointError, read_checkpoint, read_dataset_meta, save_weights
-from msvit.checkpoints.publish import halved, publish_weights
+from msvit.checkpoints.finite import halved
+from msvit.checkpoints.publish import publish_weights
 from msvit.version import __version__
 
 CLASSES = dict(classes=('sky', 'señal'), palette=[[0, 0, 0], [255, 0, 9]], label_map=None, reduce_zero_label=False)

@@ -9,8 +9,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
+from msvit.backbones.awaited import awaited
 from msvit.checkpoints import CheckpointError, save_gate
-from msvit.checkpoints.awaited import awaited
 from msvit.engine.load_model import load_model
 from msvit.gates import ContextGate, MLPGate, Normalization
 

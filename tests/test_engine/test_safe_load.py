@@ -94,7 +94,7 @@ def test_an_address_is_downloaded_once_and_read_safely(tmp_path, safe_loading, m
         shutil.copy(tmp_path / 'source.pth', path)
 
     monkeypatch.setattr(torch.hub, 'get_dir', lambda: str(tmp_path / 'hub'))
-    monkeypatch.setattr('msvit.checkpoints.io.download', download)
+    monkeypatch.setattr('msvit.checkpoints.files.download', download)
     for _ in range(2):
         checkpoint = CheckpointLoader.load_checkpoint('https://example.org/weights/a.pth?download=1')
         assert torch.equal(checkpoint['state_dict']['w'], torch.ones(2))

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from msvit.checkpoints import CheckpointError, read_checkpoint, save_weights
-from msvit.checkpoints.matching import _timm_weights
 from msvit.checkpoints.publish import publish_weights
+from msvit.checkpoints.sources import timm_weights
 from msvit.datasets import build_digit_scenes
 from msvit.engine.own_checkpoints import OwnCheckpoints
 
@@ -138,7 +138,7 @@ def test_weights_that_cannot_be_fetched_take_two_lines(monkeypatch, capfd):
     monkeypatch.setattr('huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE', unreachable)
     monkeypatch.setattr(time, 'sleep', lambda seconds: None)
     with pytest.raises(CheckpointError, match=r"cannot get timm's weights of vit_tiny_patch16_224 .*give its path"):
-        _timm_weights('vit_tiny_patch16_224')
+        timm_weights('vit_tiny_patch16_224')
     said = ''.join(capfd.readouterr())
     assert 'Retry' not in said and 'Traceback' not in said and 'thrown while' not in said
 

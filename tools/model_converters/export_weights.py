@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from msvit.checkpoints import CheckpointError, read_checkpoint, save_weights
-from msvit.checkpoints.publish import halved
+from msvit.checkpoints.finite import halved
 
 
 def main(argv: list[str] | None = None) -> None:

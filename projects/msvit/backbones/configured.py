@@ -8,9 +8,9 @@ from functools import wraps
 from os import PathLike
 from typing import Any
 
-from ..checkpoints.awaited import awaited
 from ..checkpoints.pretrained import pretrained_init
 from . import ms_deit, ms_vit, pruning, swin
+from .awaited import awaited
 from .gated import GatedBackbone
 
 

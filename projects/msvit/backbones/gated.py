@@ -9,12 +9,12 @@ from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from ..checkpoints import CheckpointError
-from ..checkpoints.awaited import AwaitedGate
 from ..checks import naming, to_mask
 from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
 from ..parts import build_part
 from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
+from .awaited import AwaitedGate
 from .macs import Macs
 from .trace import Decided, record
 

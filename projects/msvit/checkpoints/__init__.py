@@ -2,12 +2,15 @@
 
 from .errors import CheckpointError
 from .gate import load_gate, read_gate_normalization, save_gate
-from .io import read_checkpoint, read_dataset_meta, save_weights
-from .keys import detect_origin, to_mmpretrain_classifier, to_mmseg_segmenter_head, to_timm_vit
-from .load import load_classifier, load_segmenter_head, load_vit
-from .matching import LoadReport
-from .resize import fit_positions, resize_pos_embed
-from .swin import detect_swin_origin, load_swin, to_timm_swin
+from .heads import load_classifier, load_segmenter_head, to_mmpretrain_classifier, to_mmseg_segmenter_head
+from .io import read_checkpoint, read_dataset_meta
+from .positions import fit_positions, resize_pos_embed
+from .report import LoadReport
+from .save import save_weights
+from .swin import load_swin
+from .swin_names import detect_swin_origin, to_timm_swin
+from .vit import load_vit
+from .vit_names import detect_origin, to_timm_vit
 
 __all__ = [
     'CheckpointError',

@@ -12,11 +12,7 @@ from .errors import CheckpointError
 
 
 def download(url: str, file: Path) -> None:
-    """Fetch a file; it appears only when all of it has come, which torch's hub does not look at.
-
-    Args:
-        url: http(s) address.
-        file: where to write; its folder is made.
+    """Fetch a file; it appears, in a folder that is made, only when all of it has come: torch's hub does not look at that.
 
     Raises:
         CheckpointError: no connection, no such file there, or the connection ended early.

@@ -13,27 +13,23 @@ from torch import Tensor
 from ..checks import check_flag, check_path
 from ..gates import LEARNED_KINDS, LearnedGate, Normalization, renormalize_gate
 from ..logs import log
-from .errors import CheckpointError
-from .finite import check_weights
-from .io import read_checkpoint, read_metadata, save_weights
+from .errors import CheckpointError, first_of
+from .finite import check_finite, check_weights, halved
+from .io import making_sense_of, read_checkpoint, read_metadata
+from .save import save_weights
 
 SETTINGS = ('threshold', 'budget', 'temperature')  # of a LearnedGate: not in its weights, so in a file's metadata
 _TOLD = ('mean', 'std', 'coarse_patch_size', *SETTINGS)
 
 
 class FoundGate(NamedTuple):
-    """A learned gate in a model's state.
-
-    Args:
-        kind: of gate.
-        tensors: by the names that the gate gives them.
-    """
+    """A learned gate in a model's state: its kind, and its tensors by the names that the gate gives them."""
 
     kind: type[LearnedGate]
     tensors: dict[str, Tensor]
 
     def arguments(self, coarse_patch_size: int | None = None) -> dict[str, Any]:
-        """See `LearnedGate.arguments_of`."""
+        """Find the arguments that build it, see `LearnedGate.arguments_of`."""
         return self.kind.arguments_of(self.tensors, coarse_patch_size)
 
 
@@ -53,19 +49,14 @@ def load_gate(
     training checkpoints have none, as there the config says it.
 
     Args:
-        source: file (safetensors or torch), http(s) address, ``msvit://`` name, or tensors by name; a gate alone, or a model
-            that holds one at any depth, such as a runner's checkpoint.
-        frozen: keep its weights and make it deterministic, also while the host trains (`BaseGate.freeze`); False: it goes on
-            training.
+        source: what `read_checkpoint` takes, or tensors by name; a gate alone, or a model that holds one at any depth.
+        frozen: keep its weights and make it deterministic, also while the host trains (`BaseGate.freeze`).
         mean: the host's normalisation in 0..255, one value for each channel. Where it differs from that of the gate's
             training, which only the metadata tells, the change is folded into the first layer, see `renormalize_gate`.
             None: the host normalises as the gate's training did.
         std: see ``mean``.
         prefix: take the gate whose names begin with this; only needed where there are several.
         **settings: ``threshold``, ``budget``, ``temperature``, see `LearnedGate`.
-
-    Returns:
-        The gate; frozen or in training mode.
 
     Raises:
         FileNotFoundError: no such file.
@@ -79,21 +70,18 @@ def load_gate(
     if not isinstance(prefix, str):
         raise TypeError(f'prefix must be a text, got {prefix!r}')
     host = Normalization.of(mean, std)
-    if not isinstance(source, dict):
-        check_path('source', source)
-    elif not source:
-        raise CheckpointError('source holds no tensors')
     if isinstance(source, dict):
+        if not source:
+            raise CheckpointError('source holds no tensors')
         state, metadata, label = source, {}, 'the given tensors'
     else:
+        check_path('source', source)
         state, metadata, label = read_checkpoint(source), _described(source), str(source)
     found = find_gate(state, label, prefix)
-    try:
+    with making_sense_of(label):
         trained = Normalization.of(metadata.pop('mean', None), metadata.pop('std', None))
         arguments = found.arguments(metadata.pop('coarse_patch_size', None))
         gate = found.kind(**arguments, **metadata)
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f'the metadata of {label} makes no sense: {error}') from error
     if host and not trained:
         raise ValueError(
             f'{label} does not tell how pixels were normalised when its gate was trained, so the gate cannot be fitted to '
@@ -105,26 +93,21 @@ def load_gate(
     gate.check_settings()
     check_weights(found.tensors, gate.state_dict(), label)
     gate.load_state_dict(found.tensors)
-    change = ''
+    pixels = f'; trained on pixels of mean={trained.mean}, std={trained.std}' if trained else ''
     if host and trained and host != trained:
         renormalize_gate(gate, trained, host)
-        change = f', fitted to mean={host.mean}, std={host.std}'
+        pixels += f', fitted to mean={host.mean}, std={host.std}'
     if not isinstance(source, dict):
-        pixels = f'; trained on pixels of mean={trained.mean}, std={trained.std}{change}' if trained else ''
         log(f'gate for regions of {gate.coarse_patch_size} pixels taken from {label}{pixels}')
     return gate.freeze() if frozen else gate
 
 
 def build_trained_gate(checkpoint: str | os.PathLike, **settings: Any) -> LearnedGate:
-    """`load_gate` for configs: ``dict(type='msvit.TrainedGate', checkpoint=..., frozen=True, mean=..., std=...)``.
+    """Load a gate as configs name it: ``dict(type='msvit.TrainedGate', checkpoint=..., frozen=True, mean=..., std=...)``.
 
     The host's checkpoint holds the gate too, so to test a trained host or to load it with `load_model` the gate's own file
     need not be there any more. Threshold and budget are in no weights: those that only its metadata told are then lost, with
     a warning; state them in the config to be safe.
-
-    Args:
-        checkpoint: ``source`` of `load_gate`.
-        **settings: the other arguments of `load_gate`.
     """
     return load_gate(checkpoint, **settings)
 
@@ -132,42 +115,33 @@ def build_trained_gate(checkpoint: str | os.PathLike, **settings: Any) -> Learne
 def read_gate_normalization(source: str | os.PathLike) -> Normalization | None:
     """Tell how pixels were normalised when the gate of a file was trained; None where the file does not tell.
 
-    Raises:
-        FileNotFoundError: no such file.
-        CheckpointError: metadata that makes no sense, or a failed download.
+    Source and errors are those of `load_gate`.
     """
     told = _described(source)
-    try:
+    with making_sense_of(source):
         return Normalization.of(told.get('mean'), told.get('std'))
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(f'the metadata of {source} makes no sense: {error}') from error
 
 
 def find_gate(state: dict[str, Tensor], label: str = 'the checkpoint', prefix: str = '') -> FoundGate:
-    """Find the one learned gate in a model's state, by the names and shapes of its tensors.
-
-    Args:
-        state: tensors by name.
-        label: of the state, for messages.
-        prefix: see `load_gate`.
+    """Find the one learned gate in a model's state, below a prefix, by the names and shapes of its tensors.
 
     Raises:
         CheckpointError: there is no gate, or more than one.
     """
     gates = dict(_gates_in({name: value for name, value in state.items() if name.startswith(prefix)}))
-    if len(gates) == 1:
-        return next(iter(gates.values()))
-    if gates:
+    if not gates:
+        found = f'{len(state)} tensors of {first_of(sorted({name.split(".")[0] for name in state}), 8)}'
+        where = f' below prefix={prefix!r}' if prefix else ''
+        raise CheckpointError(
+            f'{label} holds no learned gate{where} (such as backbone.gate.mlp.0.weight and on), but {found}: train a '
+            "mixed-scale backbone with gate=dict(type='msvit.MLPGate') or dict(type='msvit.ContextGate') and give its "
+            'checkpoint'
+        )
+    if len(gates) > 1:
         names = sorted(gates)
         listed = ', '.join(f'{name}*' for name in names)
         raise CheckpointError(f'{label} holds {len(gates)} gates, {listed}: choose one, for instance prefix={names[0]!r}')
-    parts = sorted({name.split('.')[0] for name in state})
-    found = f'{len(state)} tensors of {", ".join(parts[:8])}{", ..." if len(parts) > 8 else ""}'
-    below = f' below prefix={prefix!r}' if prefix else ''
-    raise CheckpointError(
-        f'{label} holds no learned gate{below} (such as backbone.gate.mlp.0.weight and on), but {found}: train a mixed-scale '
-        "backbone with gate=dict(type='msvit.MLPGate') or dict(type='msvit.ContextGate') and give its checkpoint"
-    )
+    return gates.popitem()[1]
 
 
 def save_gate(gate: LearnedGate, path: str | os.PathLike, normalization: Normalization, *, half: bool = False) -> Path:
@@ -179,32 +153,25 @@ def save_gate(gate: LearnedGate, path: str | os.PathLike, normalization: Normali
         normalization: of the pixels that the gate was trained with.
         half: store half-precision weights.
 
-    Returns:
-        The path written.
-
     Raises:
         ValueError: another suffix, or weights that are not finite in half precision.
     """
     state = gate.state_dict()
-    if half:
-        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    if not all(value.isfinite().all() for value in state.values()):
-        raise ValueError('the gate has weights that are not finite' + (' in half precision: leave half out' if half else ''))
+    check_finite(state, 'the gate')
     told = {name: getattr(normalization if name in ('mean', 'std') else gate, name) for name in _TOLD}
-    return save_weights(state, path, metadata={name: json.dumps(value) for name, value in told.items()})
+    metadata = {name: json.dumps(value) for name, value in told.items()}
+    return save_weights(halved(state) if half else state, path, metadata=metadata)
 
 
 def _described(source: str | os.PathLike) -> dict[str, Any]:
     """Tell what the metadata of a file tells of its gate."""
     metadata = read_metadata(source)
-    try:
+    with making_sense_of(source):
         return {name: json.loads(metadata[name]) for name in _TOLD if name in metadata}
-    except json.JSONDecodeError as error:
-        raise CheckpointError(f'the metadata of {source} makes no sense: {error}') from error
 
 
 def _gates_in(state: dict[str, Tensor]) -> Iterator[tuple[str, FoundGate]]:
-    """All gates in a state, with what their names begin with."""
+    """Yield all gates in a state, with what their names begin with."""
     for kind in LEARNED_KINDS:
         name_in_model = re.compile(rf'((?:.+\.)?)({kind.tensor_names})')
         groups: dict[str, dict[str, Tensor]] = {}

@@ -1,31 +1,32 @@
-"""Read weights without running code that a file may carry; write them so that they come back bit for bit."""
+"""Read weights without running code that a file may carry."""
 
-import hashlib
 import json
 import os
 import pickle
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from timm.models import clean_state_dict
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..atomic_write import atomic_write
 from ..logs import log
-from .download import download
 from .errors import CheckpointError
-from .packaged import SCHEME, packaged_file
+from .files import cache_folder, local_file
 from .unpacked import check_shapes, check_unpacked
 
 CONTAINERS = ('state_dict_ema', 'model_ema', 'state_dict', 'model', 'teacher')
+_UNREADABLE = (
+    *(pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError),
+    *(ValueError, LookupError, AttributeError, TypeError),
+)
 _ALLOWING = threading.Lock()  # torch's list of what a pickle may name is one for the whole process
 
 
@@ -44,22 +45,15 @@ class _Unread:
 
 # What mmengine, DeiT and Segmenter pickle beside the weights. Each name is read as an _Unread, so not even these run.
 _TRAINING_STATE = (
-    'argparse.Namespace',
-    'builtins.getattr',
-    'mmengine.logging.history_buffer.HistoryBuffer',
-    'pathlib.PosixPath',
-    'pathlib.WindowsPath',
-    'pathlib._local.PosixPath',
-    'pathlib._local.WindowsPath',
-    'numpy.dtype',
-    'numpy.ndarray',
+    *('argparse.Namespace', 'builtins.getattr', 'mmengine.logging.history_buffer.HistoryBuffer'),
+    *(f'pathlib{module}.{system}Path' for module in ('', '._local') for system in ('Posix', 'Windows')),
+    *('numpy.dtype', 'numpy.ndarray', *(f'numpy.dtypes.{name}' for name in np.dtypes.__all__)),
     *(f'numpy.{core}.multiarray.{name}' for core in ('core', '_core') for name in ('_reconstruct', 'scalar')),
-    *(f'numpy.dtypes.{name}' for name in np.dtypes.__all__),
 )
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
-    """Read the tensors of a checkpoint; no code of the file is ever run.
+    """Read the tensors of a checkpoint, in its precision, to the CPU; no code of the file is ever run.
 
     The kind of file (safetensors or torch) is told from its contents. Of a training checkpoint the first of
     ``state_dict_ema``, ``model_ema``, ``state_dict``, ``model``, ``teacher`` that holds tensors is taken: averaged weights
@@ -70,9 +64,6 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
         path: File, ``msvit://FILE`` for weights that ship with the package, or http(s) address, which is downloaded once into
             the torch hub's cache.
 
-    Returns:
-        Tensors on the CPU by name, in the precision of the file.
-
     Raises:
         FileNotFoundError: No such file.
         CheckpointError: Download failed; corrupt, truncated or foreign file; pickled code; no tensors inside.
@@ -80,55 +71,29 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, Tensor]:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f'a checkpoint is named by a path or an address, got {type(path).__name__}')
     file = local_file(str(path))
-    return _strip_wrappers(_unwrap(_read(file), file))
+    state = _unwrap(_read(file), file)
+    wrapped = all(name.startswith(('module.', '_orig_mod.')) for name in state)
+    return clean_state_dict(state) if wrapped else state
 
 
 def read_dataset_meta(path: str | os.PathLike) -> dict[str, Any]:
-    """Tell what a training checkpoint of mmengine, or a published file, says of its data set.
+    """Tell what a training checkpoint of mmengine, or a published file, says of its data set: ``classes``, ``palette``, ...
 
-    Args:
-        path: as `read_checkpoint` takes it.
-
-    Returns:
-        E.g. ``classes`` and ``palette``; nothing of other files.
-
-    Raises:
-        FileNotFoundError: No such file.
-        CheckpointError: as `read_checkpoint`.
+    Path and errors are those of `read_checkpoint`; other files say nothing.
     """
     if text := read_metadata(path).get('dataset_meta'):
-        try:
+        with making_sense_of(path):
             return json.loads(text)
-        except json.JSONDecodeError as error:
-            raise CheckpointError(f'the metadata of {path} makes no sense: {error}') from error
     content = _read(local_file(str(path)))
-    meta = content.get('meta') if isinstance(content, dict) else None
-    meta = meta.get('dataset_meta') if isinstance(meta, dict) else None
-    return meta if isinstance(meta, dict) else {}
-
-
-def local_file(path: str) -> Path:
-    """Find the file behind a path, a ``msvit://`` name or an http(s) address; raises as `read_checkpoint` does."""
-    if path.startswith(SCHEME):
-        return packaged_file(path)
-    file = _download(path) if path.startswith(('http://', 'https://')) else Path(path).expanduser()
-    if not file.is_file():
-        raise FileNotFoundError(f'checkpoint {file} not found' + (': it is a folder' if file.is_dir() else ''))
-    return file
+    for key in ('meta', 'dataset_meta'):
+        content = content.get(key) if isinstance(content, dict) else None
+    return content if isinstance(content, dict) else {}
 
 
 def read_metadata(path: str | os.PathLike) -> dict[str, str]:
-    """Tell what a safetensors file says about its tensors.
+    """Tell what a safetensors file says about its tensors, texts by name; nothing of a torch file.
 
-    Args:
-        path: as `read_checkpoint` takes it.
-
-    Returns:
-        Texts by name; none of a torch file.
-
-    Raises:
-        FileNotFoundError: No such file.
-        CheckpointError: Download failed.
+    Path and errors are those of `read_checkpoint`.
     """
     try:
         with safetensors.safe_open(local_file(str(path)), framework='pt') as file:
@@ -137,63 +102,13 @@ def read_metadata(path: str | os.PathLike) -> dict[str, str]:
         return {}
 
 
-def save_weights(
-    model_or_state: nn.Module | dict[str, Tensor],
-    path: str | os.PathLike,
-    *,
-    arch: str = '',
-    metadata: dict[str, str] | None = None,
-) -> Path:
-    """Write weights as a safetensors file that reads back exactly.
-
-    The file appears under its name only when it is complete.
-
-    Args:
-        model_or_state: Module, or its tensors by name; any precision, any device.
-        path: File to write; its folder is made. Must end in ``.safetensors``.
-        arch: Name of the architecture, kept in the file's metadata beside ``origin: msvit``.
-        metadata: More of that kind, texts by name.
-
-    Returns:
-        The path written.
-
-    Raises:
-        ValueError: another suffix, no tensors, or others than tensors.
-        OSError: it cannot be written, as on a full disk.
-    """
-    path = Path(path)
-    if path.suffix != '.safetensors':
-        raise ValueError(
-            f'weights are written as safetensors: name the file {path.with_suffix(".safetensors").name}, not {path.name}'
-        )
-    state = model_or_state.state_dict() if isinstance(model_or_state, nn.Module) else model_or_state
-    wrong = [name for name, value in state.items() if not isinstance(value, Tensor)]
-    if wrong or not state:
-        raise ValueError(f'only tensors can be saved, got others under: {wrong}' if wrong else 'there are no weights to save')
-    # Clones, because safetensors refuses tensors that share memory (tied weights).
-    tensors = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    about = {'format': 'pt', 'origin': 'msvit', 'arch': arch, **(metadata or {})}
+@contextmanager
+def making_sense_of(path: str | os.PathLike) -> Iterator[None]:
+    """Raise CheckpointError in the place of the TypeError or ValueError that a file's metadata cause."""
     try:
-        with atomic_write(path) as partial:
-            safetensors.torch.save_file(tensors, partial, metadata=about)
-    except (SafetensorError, OSError) as error:
-        raise OSError(f'cannot write {path}, nothing is left of it: {error}') from error
-    return path
-
-
-def _download(url: str) -> Path:
-    # The digest keeps apart the many files of the world that are called checkpoint.pth.
-    name = f'{hashlib.sha256(url.encode()).hexdigest()[:8]}-{Path(urlparse(url).path).name}'
-    file = _cache() / name
-    if not file.is_file():
-        log(f'Downloading {url} to {file}')
-        download(url, file)
-    return file
-
-
-def _cache() -> Path:
-    return Path(torch.hub.get_dir()) / 'checkpoints'
+        yield
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f'the metadata of {path} makes no sense: {error}') from error
 
 
 def read_file(file: Path, allowed: Sequence[Any], map_location: Any = 'cpu') -> object:
@@ -225,27 +140,26 @@ def read_file(file: Path, allowed: Sequence[Any], map_location: Any = 'cpu') -> 
         return content
     except CheckpointError:
         raise
-    except pickle.UnpicklingError as error:
-        refused = re.search(r'GLOBAL (\S+) (?:was not|whose module)|unrecognized (function)|(getattr)\(', str(error))
-        if refused:
-            what = next(filter(None, refused.groups()))
-            raise CheckpointError(
-                f'{file} holds a pickled {what}; unpickling it could run code, so it is refused. '
-                'Save only the state_dict (tensors by name) where the file comes from'
-            ) from error
-        raise _unreadable(file, error) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError) as error:
-        raise _unreadable(file, error) from error
+    except _UNREADABLE as error:
+        raise _refusal(file, error) from error
 
 
 def _read(file: Path) -> object:
     return read_file(file, [(_Unread, name) for name in _TRAINING_STATE])
 
 
-def _unreadable(file: Path, error: Exception) -> CheckpointError:
+def _refusal(file: Path, error: Exception) -> CheckpointError:
+    if isinstance(error, pickle.UnpicklingError):
+        named = re.search(r'GLOBAL (\S+) (?:was not|whose module)|unrecognized (function)|(getattr)\(', str(error))
+        if named:
+            what = next(filter(None, named.groups()))
+            return CheckpointError(
+                f'{file} holds a pickled {what}; unpickling it could run code, so it is refused. '
+                'Save only the state_dict (tensors by name) where the file comes from'
+            )
     # torch puts advice to load unsafely in front of the reason
     reason = str(error).rpartition('WeightsUnpickler error: ')[2].strip().splitlines() or [type(error).__name__]
-    advice = '; delete it, and it is downloaded anew' if file.parent == _cache() else ''
+    advice = '; delete it, and it is downloaded anew' if file.parent == cache_folder() else ''
     return CheckpointError(
         f'{file} ({file.stat().st_size} bytes) is corrupt, truncated, or no checkpoint: {reason[0]}{advice}'
     )
@@ -255,24 +169,15 @@ def _unwrap(content: object, file: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         raise CheckpointError(f'{file} holds a {type(content).__name__}, not tensors by name')
     for name in CONTAINERS:
-        tensors = _tensors(content.get(name))
-        if tensors:
+        if tensors := _tensors(content.get(name)):
             log(f'{file}: weights taken from its entry {name!r}')
             return tensors
-    tensors = _tensors(content)
-    if not tensors:
-        raise CheckpointError(
-            f'{file} holds no tensors by name; its entries: {", ".join(map(str, list(content)[:10])) or "none"}'
-        )
-    return tensors
+    if tensors := _tensors(content):
+        return tensors
+    raise CheckpointError(f'{file} holds no tensors by name; its entries: {", ".join(map(str, list(content)[:10])) or "none"}')
 
 
 def _tensors(content: object) -> dict[str, Tensor]:
     if not isinstance(content, dict):
         return {}
     return {name: value for name, value in content.items() if isinstance(name, str) and isinstance(value, Tensor)}
-
-
-def _strip_wrappers(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    wrapped = all(name.startswith(('module.', '_orig_mod.')) for name in state)
-    return clean_state_dict(state) if wrapped else state

@@ -4,7 +4,7 @@ from os import PathLike
 from typing import Any
 
 from ..checks import check_pretrained
-from .load import load_classifier, load_segmenter_head
+from .heads import load_classifier, load_segmenter_head
 
 
 class Pretrained:
@@ -40,16 +40,7 @@ class Pretrained:
 
 
 def pretrained_init(pretrained: bool | str | PathLike | None, arch: str = '') -> dict[str, Any]:
-    """Turn a ``pretrained`` argument into an ``init_cfg`` argument; nothing where there is nothing to load.
-
-    Args:
-        pretrained: None, True, or a checkpoint.
-        arch: see `Pretrained`.
-
-    Raises:
-        ValueError: ``pretrained`` is none of these.
-        TypeError: ``arch`` is no text.
-    """
+    """Turn a ``pretrained`` argument (None, True or a checkpoint) into an ``init_cfg`` argument; raises as `Pretrained`."""
     _check(pretrained, arch)
     return {'init_cfg': dict(type='msvit.Pretrained', checkpoint=pretrained, arch=arch)} if pretrained else {}
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from ..version import __version__
-from .errors import CheckpointError
-from .io import read_checkpoint, read_dataset_meta, save_weights
+from .finite import check_finite, halved
+from .io import read_checkpoint, read_dataset_meta
+from .save import save_weights, unshared
 
 SUFFIXES = ('.safetensors', '.pth')
 
@@ -27,10 +28,9 @@ def publish_weights(
 ) -> Path:
     """Write the weights of a training checkpoint for others, without optimizer, schedulers and logs.
 
-    Of a run with mmengine's ``EMAHook`` these are the averaged weights, as evaluated: the hook saves them under
-    ``state_dict``, and the raw ones under ``ema_state_dict``. Beside the weights stand the version of msvit, the name of the
-    config and the data set's ``dataset_meta`` (classes, palette): as texts in the header of a safetensors file, the last one
-    JSON, or in the dict ``meta`` of a torch file, which holds nothing but tensors and plain values.
+    Averaged weights go before raw ones, see `read_checkpoint`. Beside them stand the version of msvit, the name of the config
+    and the data set's ``dataset_meta`` (classes, palette): as texts in the header of a safetensors file, the last one JSON, or
+    in the dict ``meta`` of a torch file, which holds nothing but tensors and plain values.
 
     Args:
         checkpoint: as `read_checkpoint` takes it; none of its code runs.
@@ -54,7 +54,7 @@ def publish_weights(
     if out.suffix not in SUFFIXES:
         raise ValueError(f'{out.name} must end in {" or ".join(SUFFIXES)}')
     state = read_checkpoint(checkpoint)
-    _check_finite(state, str(checkpoint))
+    check_finite(state, str(checkpoint))
     if half:
         state = halved(state)
     meta = {'msvit_version': __version__}
@@ -69,29 +69,12 @@ def publish_weights(
             (_write_safetensors if out.suffix == '.safetensors' else _write_torch)(state, meta, file)
         except (OSError, RuntimeError) as error:  # torch's writer says it in its own way
             raise OSError(f'cannot write {out}, nothing is left of it: {error}') from error
-        final = out.with_name(f'{out.stem}-{_digest(file)[:8]}{out.suffix}')
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        final = out.with_name(f'{out.stem}-{digest[:8]}{out.suffix}')
         if final.exists() and not overwrite:
             raise FileExistsError(f'{final} exists: choose another name, or overwrite it')
         file.replace(final)
     return final
-
-
-def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Bring tensors of floating-point numbers to half precision.
-
-    Raises:
-        CheckpointError: one has numbers that are too large for it.
-    """
-    small = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
-    _check_finite(small, 'half precision')
-    return small
-
-
-def _check_finite(state: dict[str, Tensor], where: str) -> None:
-    wrong = [name for name, value in state.items() if not value.isfinite().all()]
-    if wrong:
-        more = f' and {len(wrong) - 5} more' if len(wrong) > 5 else ''
-        raise CheckpointError(f'not finite in {where}: {", ".join(wrong[:5])}{more}')
 
 
 def _plain(value: Any) -> Any:
@@ -118,11 +101,5 @@ def _write_safetensors(state: dict[str, Tensor], meta: dict[str, Any], file: Pat
 
 
 def _write_torch(state: dict[str, Tensor], meta: dict[str, Any], file: Path) -> None:
-    # Clones, because a view would be saved with all that it is a view of.
-    tensors = {name: value.clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     with file.open('wb') as stream:  # a path would stand in the file
-        torch.save({'meta': meta, 'state_dict': tensors}, stream)
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+        torch.save({'meta': meta, 'state_dict': unshared(state)}, stream)

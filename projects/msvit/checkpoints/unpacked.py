@@ -14,11 +14,7 @@ _SPARE = 2**30  # bytes; a tensor that repeats itself may take so much more in m
 
 
 def check_unpacked(file: Path) -> None:
-    """Raise CheckpointError where a zip file would take more memory than the file is large: torch compresses nothing.
-
-    Args:
-        file: of any kind; others than zip files are passed over.
-    """
+    """Raise CheckpointError where a zip file would take more memory than the file is large: torch compresses nothing."""
     try:
         with ZipFile(file) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
@@ -33,12 +29,7 @@ def check_unpacked(file: Path) -> None:
 
 
 def check_shapes(content: Any, file: Path) -> None:
-    """Raise CheckpointError where a tensor is far larger than what the file holds of it.
-
-    Args:
-        content: what was read, nested dicts, lists and tuples.
-        file: it comes from, for the message.
-    """
+    """Raise CheckpointError where a tensor in nested dicts, lists and tuples is far larger than what the file holds of it."""
     for name, value in _tensors(content, ''):
         size = value.numel() * value.element_size()
         held = value.untyped_storage().nbytes() if value.layout == torch.strided else size

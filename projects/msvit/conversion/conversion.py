@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS
 from ..analysis.sweep.results import last_checkpoint
 from ..backbones import MSViT
 from ..checkpoints import save_weights
-from ..checkpoints.io import local_file
+from ..checkpoints.files import local_file
 from ..checkpoints.publish import publish_weights
 from ..engine.launch import build_runner, set_resume
 from .configs import mixed_config, training_config, with_test_data, without_labels

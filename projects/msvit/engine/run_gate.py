@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 
 from mmengine.config import Config
 
+from ..backbones.awaited import awaited
 from ..checkpoints import load_gate, read_checkpoint
-from ..checkpoints.awaited import awaited
 from ..checkpoints.gate import SETTINGS, find_gate
 from ..gates import LearnedGate, Normalization
 from ..parts import build_part

@@ -18,8 +18,8 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
 from msvit.checkpoints import CheckpointError
-from msvit.checkpoints.io import local_file, read_file
-from msvit.checkpoints.packaged import SCHEME
+from msvit.checkpoints.files import SCHEME, local_file
+from msvit.checkpoints.io import read_file
 from msvit.compat import multiarray
 
 _MARK = 'requires_config'

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from .errors import CheckpointError
 
-MODES = ('bicubic', 'bilinear')
-PREFIX_TOKENS = ('cls_token', 'dist_token', 'reg_token')
+_MODES = ('bicubic', 'bilinear')
+_PREFIX_TOKENS = ('cls_token', 'dist_token', 'reg_token')
 
 Grid = tuple[int, int]
 
@@ -20,10 +20,8 @@ def resize_pos_embed(
     """Resample position embeddings to another grid; those of prefix tokens are kept.
 
     Args:
-        pos_embed: (1, num_prefix + h·w, C) embeddings laid out for ``source_grid`` = (h, w).
+        pos_embed: (1, num_prefix + h·w, C) embeddings laid out for ``source_grid`` = (h, w); the first belong to no patch.
         grid: (H, W) patches wanted.
-        source_grid: (h, w) patches given.
-        num_prefix: Leading positions that belong to no patch.
         mode: ``bicubic`` (timm's choice) or ``bilinear`` (the paper's), both antialiased.
 
     Returns:
@@ -32,16 +30,14 @@ def resize_pos_embed(
     Raises:
         ValueError: Unknown mode, or a number of positions that is not num_prefix + h·w.
     """
-    if mode not in MODES:
-        raise ValueError(f'mode must be one of {", ".join(MODES)}, got {mode!r}')
-    if pos_embed.shape[1] != num_prefix + source_grid[0] * source_grid[1]:
-        size = f'{source_grid[0]}x{source_grid[1]}'
-        raise ValueError(f'{pos_embed.shape[1]} positions are not {num_prefix} prefix tokens and a grid of {size}')
-    if tuple(grid) == tuple(source_grid):
+    if mode not in _MODES:
+        raise ValueError(f'mode must be one of {", ".join(_MODES)}, got {mode!r}')
+    height, width = source_grid
+    if pos_embed.shape[1] != num_prefix + height * width:
+        raise ValueError(f'{pos_embed.shape[1]} positions are not {num_prefix} prefix tokens and a grid of {height}x{width}')
+    if tuple(grid) == (height, width):
         return pos_embed
-    return resample_abs_pos_embed(
-        pos_embed, new_size=list(grid), old_size=list(source_grid), num_prefix_tokens=num_prefix, interpolation=mode
-    )
+    return resample_abs_pos_embed(pos_embed, list(grid), [height, width], num_prefix, mode)
 
 
 def fit_positions(
@@ -60,10 +56,8 @@ def fit_positions(
 
     Args:
         state: The checkpoint under timm's names, ``pos_embed`` (1, L, C) among them.
-        target: The model's own tensors by name.
-        grid: (H, W) patches of the model.
+        target: The model's own tensors by name; its patches lie in ``grid``, (H, W).
         source_grid: (h, w) patches of the checkpoint; None: inferred, a square or else the model's own grid.
-        mode: See :func:`resize_pos_embed`.
 
     Returns:
         A new state, and what was changed in words.
@@ -71,40 +65,34 @@ def fit_positions(
     Raises:
         CheckpointError: The checkpoint's grid cannot be told from its number of positions.
     """
-    state = dict(state)
-    notes: list[str] = []
+    state, notes = dict(state), []
     pos = state['pos_embed']
-    tokens = _count_tokens(state)
-    target_tokens = _count_tokens(target)
+    tokens, wanted = _count_tokens(state), _count_tokens(target)
     covered = target['pos_embed'].shape[1] > grid[0] * grid[1]
     num_prefix, source_grid = _infer_grid(pos.shape[1], tokens, grid, source_grid, covered)
-
     patches = resize_pos_embed(pos[:, num_prefix:], grid, source_grid, mode=mode)
     if tuple(grid) != tuple(source_grid):
         notes.append(f'position embeddings resized from {source_grid[0]}x{source_grid[1]} to {grid[0]}x{grid[1]} ({mode})')
     positions = _prefix_positions(pos[:, :num_prefix], tokens)
-
-    if tokens['dist_token'] and not target_tokens['dist_token']:
+    if tokens['dist_token'] and not wanted['dist_token']:
         del state['dist_token']
         positions.pop('dist_token', None)
         notes.append('distillation token and its position dropped: the model has none')
     if covered:
-        prefix = [positions.get(name, pos.new_zeros(1, n, pos.shape[2])) for name, n in target_tokens.items()]
         if num_prefix < sum(tokens.values()):
             notes.append('prefix tokens have no position in the checkpoint: zeros taken')
+        prefix = [positions.get(name, pos.new_zeros(1, n, pos.shape[2])) for name, n in wanted.items()]
         patches = torch.cat([*prefix, patches], dim=1)
     else:
-        for name, position in positions.items():
-            if not target_tokens[name]:
-                continue
-            state[name] = state[name].float() + position.float()
+        for name in (name for name in positions if wanted[name]):
+            state[name] = state[name].float() + positions[name].float()
             notes.append(f'position of {name} added to the token: the model has positions for patches alone')
     state['pos_embed'] = patches
     return state, notes
 
 
 def _count_tokens(state: dict[str, Tensor]) -> dict[str, int]:
-    return {name: state[name].shape[1] if name in state else 0 for name in PREFIX_TOKENS}
+    return {name: state[name].shape[1] if name in state else 0 for name in _PREFIX_TOKENS}
 
 
 def _prefix_positions(prefix: Tensor, tokens: dict[str, int]) -> dict[str, Tensor]:
@@ -120,16 +108,15 @@ def _infer_grid(length: int, tokens: dict[str, int], grid: Grid, source_grid: Gr
     """Tell how many of ``length`` positions lead, and the grid of the others: the model's own convention is tried first."""
     everything = sum(tokens.values())
     no_registers = everything - tokens['reg_token']  # DINOv2's registers have no position
-    order = (everything, no_registers, 0) if covered else (0, everything, no_registers)
-    for num_prefix in order:
+    for num_prefix in (everything, no_registers, 0) if covered else (0, everything, no_registers):
         area = length - num_prefix
         side = isqrt(max(area, 0))
         grids = {(side, side), grid} if source_grid is None else {source_grid}
-        fitting = [g for g in grids if g[0] * g[1] == area > 0]
+        fitting = sorted(g for g in grids if g[0] * g[1] == area > 0)
         if len(fitting) == 1:
             return num_prefix, fitting[0]
         if fitting:
-            a, b = sorted(fitting)
+            a, b = fitting
             raise CheckpointError(f'{area} patch positions may be {a[0]}x{a[1]} or {b[0]}x{b[1]}: state source_grid')
     given = f'the given source_grid {source_grid}' if source_grid is not None else f'a square or {grid[0]}x{grid[1]} grid'
     raise CheckpointError(

@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ..checkpoints import CheckpointError
+from ..checkpoints.files import local_file
+from ..checkpoints.gate import SETTINGS, find_gate
 from ..gates import BaseGate, GateOutput, LearnedGate
 from ..logs import log
 from ..parts import class_name
-from .errors import CheckpointError
-from .gate import SETTINGS, find_gate
-from .io import local_file
 
 
 class AwaitedGate(BaseGate):
