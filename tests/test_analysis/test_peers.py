@@ -6,17 +6,10 @@ import torch
 from mmengine.config import Config
 
 from msvit.analysis.model import AnalysedModel, all_fine
-from msvit.analysis.peers import (
-    Features,
-    HostWeights,
-    MergingViT,
-    apply_tome,
-    compare_peers,
-    operating_gates,
-    peers_at_macs,
-    tome_macs,
-)
-from msvit.analysis.peers.nets import Merged
+from msvit.analysis.peers.compare import compare_peers, operating_gates
+from msvit.analysis.peers.matched import peers_at_macs
+from msvit.analysis.peers.nets import Features, HostWeights, Merged, MergingViT
+from msvit.analysis.peers.tome import apply_tome, tome_macs
 from msvit.analysis.samples import Sample
 from msvit.gates import ContextGate, MLPGate, RadialGate
 

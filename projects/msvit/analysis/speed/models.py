@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...backbones import MSDyViT, MSEViT, MSViT
 from ...linear import adopt_linears
 from ..macs import count_macs
-from ..peers import peers_at_macs
+from ..peers.matched import peers_at_macs
 from .row import Setting
 
 ARCH = 'vit_small_patch16_224'

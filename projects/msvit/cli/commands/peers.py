@@ -24,10 +24,10 @@ from pathlib import Path
 import pandas as pd
 
 from ...analysis.model import AnalysedModel
-from ...analysis.peers import DENSE, MIXED, UNTRAINED_GATES, HostWeights, compare_peers, operating_gates
-from ...analysis.peers.compare import FIGURES
+from ...analysis.peers.compare import DENSE, FIGURES, MIXED, UNTRAINED_GATES, compare_peers, operating_gates
 from ...analysis.peers.drawing import draw_peers
-from ...analysis.shifts import require_same_inputs
+from ...analysis.peers.nets import HostWeights
+from ...analysis.shifts.study import require_same_inputs
 from ...analysis.table import records
 from ...engine.launch import read_config
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of, share

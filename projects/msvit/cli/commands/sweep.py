@@ -16,16 +16,10 @@ import pandas as pd
 from mmengine.config import DictAction
 from tqdm import tqdm
 
-from ...analysis.sweep import (
-    Outcome,
-    Point,
-    draw,
-    make_points,
-    read_result,
-    require_unchanged,
-    summarise,
-    train_points,
-)
+from ...analysis.sweep.drawing import draw
+from ...analysis.sweep.points import Point, make_points
+from ...analysis.sweep.results import read_result, require_unchanged, summarise
+from ...analysis.sweep.training import Outcome, train_points
 from ...analysis.table import records
 from ...engine.launch import read_config
 from ..arguments import file_of, positive
