@@ -90,8 +90,8 @@ def run(args: Namespace) -> None:
     if args.picture:
         draw_peers(comparison.results, args.picture, feature, title)
     columns = ['method', 'point', 'settings', *FIGURES, 'seconds']
-    figures = dict(images=len(images), feature=feature, timed_shape=comparison.timed_shape)
-    figures['results'] = records(comparison.results[columns])
+    results = records(comparison.results.filter(columns))
+    figures = dict(images=len(images), feature=feature, timed_shape=comparison.timed_shape, results=results)
     write_json(args.out, dict(about=about(args), **figures, left_out=samples.left_out))
 
 

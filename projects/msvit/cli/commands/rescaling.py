@@ -100,7 +100,7 @@ def _own_input(args: Namespace, model: AnalysedModel) -> OwnInput:
 def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     """One place for the JSON file, of the rows of its methods."""
     place = rows.iloc[0][['patch_size', 'tokens_per_side', 'img_size', 'own', 'read', 'tokens', 'gmacs']].to_dict()
-    scores = records(rows[['accuracy', 'agreement']])
+    scores = records(rows.filter(['accuracy', 'agreement']))
     return dict(**place, methods=dict(zip(rows.method, scores, strict=True)))
 
 
