@@ -6,17 +6,10 @@ import torch
 from mmengine.config import Config
 
 from msvit.analysis.model import AnalysedModel, all_fine
-from msvit.analysis.peers import (
-    Features,
-    HostWeights,
-    MergingViT,
-    apply_tome,
-    compare_peers,
-    operating_gates,
-    peers_at_macs,
-    tome_macs,
-)
-from msvit.analysis.peers.nets import Merged
+from msvit.analysis.peers.compare import compare_peers, operating_gates
+from msvit.analysis.peers.matched import peers_at_macs
+from msvit.analysis.peers.nets import Features, HostWeights, Merged, MergingViT
+from msvit.analysis.peers.tome import ToMe, tome_macs
 from msvit.analysis.samples import Sample
 from msvit.gates import ContextGate, MLPGate, RadialGate
 
@@ -65,7 +58,7 @@ def test_all_methods_are_the_dense_vit_where_they_drop_nothing(model, assert_rel
     images, dense = torch.randn(2, 3, *shape), weights.vit()
     nets = {
         **weights.pruning(),
-        'ToMe': MergingViT(dense, apply_tome(weights.plain(), 0)),
+        'ToMe': MergingViT(dense, ToMe(weights.plain(), 0)),
         'mixed': weights.vit(all_fine_gate()),
     }
     for name in ('EViT', 'DynamicViT'):
@@ -97,7 +90,7 @@ def test_a_distilled_vit_classifies_by_both_tokens(model):
     whole = model('MSDeiT', 'DeiTClsHead', arch, coarse_patch_size=32, gate=GATE)
     weights, images = HostWeights(whole), torch.randn(8, 3, 64, 64)
     with torch.inference_mode(), all_fine(whole.backbone):
-        features = Features.of(MergingViT(weights.vit(), apply_tome(weights.plain(), 0))(images))
+        features = Features.of(MergingViT(weights.vit(), ToMe(weights.plain(), 0))(images))
         assert torch.equal(weights.classes(features), whole.forward(images).argmax(dim=1))
 
 

@@ -9,18 +9,9 @@ import torch.nn.functional as F
 from mmengine.config import Config
 
 from msvit.analysis.model import AnalysedModel
-from msvit.analysis.rescaling import (
-    METHODS,
-    OwnInput,
-    best_at_equal_tokens,
-    evaluate_rescaled,
-    places_of_images,
-    places_of_tokens,
-    require_vit,
-    resample_projection,
-    rescaled,
-    sized_models,
-)
+from msvit.analysis.rescaling.places import OwnInput, places_of_images, places_of_tokens, sized_models
+from msvit.analysis.rescaling.study import best_at_equal_tokens, evaluate_rescaled
+from msvit.analysis.rescaling.weights import METHODS, require_vit, resample_projection, rescaled
 from msvit.analysis.samples import Sample
 from msvit.gates import RadialGate
 

@@ -14,10 +14,11 @@ from PIL import Image
 from msvit.analysis.classes import class_names, palette_of
 from msvit.analysis.model import AnalysedModel
 from msvit.analysis.samples import Sample
-from msvit.analysis.scales import Card, Cell, Painter, ScaleViewer, draw_page, figures_of, write_report
-from msvit.analysis.scales.cells import elided, percent, plain_name
+from msvit.analysis.scales.cells import Cell, Painter, elided, percent, plain_name
 from msvit.analysis.scales.naming import write_names
-from msvit.analysis.scales.page import TEXT
+from msvit.analysis.scales.page import TEXT, draw_page
+from msvit.analysis.scales.report import Card, write_report
+from msvit.analysis.scales.view import ScaleViewer, figures_of
 
 GATE = dict(type='msvit.MLPGate', hidden_dims=(4,))
 VIT = dict(arch=dict(embed_dim=8, depth=2, num_heads=1, patch_size=8), img_size=32, coarse_patch_size=16, out_type='cls_token')

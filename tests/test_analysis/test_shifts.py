@@ -11,19 +11,9 @@ from torch import Tensor
 
 from msvit.analysis.model import AnalysedModel
 from msvit.analysis.samples import Sample
-from msvit.analysis.shifts import (
-    UNMOVED,
-    Transform,
-    black,
-    draw_transforms,
-    evaluate_shifts,
-    move_images,
-    move_labels,
-    require_same_inputs,
-    summarise,
-    with_fixed_gate,
-)
 from msvit.analysis.shifts.drawing import choose_examples, draw_shifts, show_example
+from msvit.analysis.shifts.study import black, evaluate_shifts, require_same_inputs, summarise, with_fixed_gate
+from msvit.analysis.shifts.transform import UNMOVED, Transform, draw_transforms, move_images, move_labels
 
 MOVES = [UNMOVED, Transform(0.5, 0.1, -0.2), Transform(1.7, 0.25, 0.0)]
 

@@ -13,10 +13,17 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from msvit.analysis.sweep import MetricError, Point, draw, make_points, require_unchanged, summarise, train_points
-from msvit.analysis.sweep.points import fingerprint
-from msvit.analysis.sweep.results import final_validation, read_records, write_result
-from msvit.analysis.sweep.training import child_environment
+from msvit.analysis.sweep.drawing import draw
+from msvit.analysis.sweep.points import Point, fingerprint, make_points
+from msvit.analysis.sweep.results import (
+    MetricError,
+    final_validation,
+    read_records,
+    require_unchanged,
+    summarise,
+    write_result,
+)
+from msvit.analysis.sweep.training import child_environment, train_points
 
 # A training program that keeps records as mmengine does; its config says how it goes.
 TRAINER = """

@@ -4,10 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import ParallelScalingBlock, VisionTransformer
-from torch.utils.flop_counter import FlopCounterMode
 
-from msvit.analysis.peers import apply_tome, r_for_macs, tome_macs
-from msvit.analysis.peers.tome import match_tokens, merge_tokens
+from msvit.analysis.macs import count_macs
+from msvit.analysis.peers.tome import ToMe, match_tokens, merge_tokens, r_for_macs, tome_macs
 from msvit.linear import adopt_linears
 
 PREFIXES = {
@@ -98,7 +97,7 @@ def test_without_merging_it_is_timms_vit(make_vit, prefix, options, size, assert
     vit = make_vit(**prefix, **options, dynamic_img_size=True)
     images = torch.randn(2, 3, size, 48)
     with torch.inference_mode():
-        assert_relative(apply_tome(vit, 0)(images), vit.forward_features(images))
+        assert_relative(ToMe(vit, 0)(images), vit.forward_features(images))
 
 
 def test_merging_equal_tokens_changes_nothing(make_vit, vit, assert_relative):
@@ -111,7 +110,7 @@ def test_merging_equal_tokens_changes_nothing(make_vit, vit, assert_relative):
     with torch.inference_mode():
         expected = vit.forward_features(images)
         assert_relative(expected[:, prefix::2], expected[:, prefix + 1 :: 2])
-        actual = apply_tome(vit, [18, 0, 0])(images)
+        actual = ToMe(vit, [18, 0, 0])(images)
     assert_relative(actual, torch.cat([expected[:, :prefix], expected[:, prefix::2]], dim=1))
 
 
@@ -127,13 +126,13 @@ def test_merging_equal_tokens_changes_nothing(make_vit, vit, assert_relative):
     ],
 )
 def test_token_counts(vit, r, patches):
-    lengths = lengths_in_mlps(apply_tome(vit, r), torch.randn(2, 3, 48, 48))
+    lengths = lengths_in_mlps(ToMe(vit, r), torch.randn(2, 3, 48, 48))
     assert lengths == [vit.num_prefix_tokens + count for count in patches]
 
 
 def test_down_to_one_patch_token(make_vit):
     vit = make_vit(depth=8)
-    assert lengths_in_mlps(apply_tome(vit, 36), torch.randn(1, 3, 48, 48))[-2:] == [2, 2]
+    assert lengths_in_mlps(ToMe(vit, 36), torch.randn(1, 3, 48, 48))[-2:] == [2, 2]
 
 
 @pytest.mark.parametrize('r', [0, 1, 4, 13, 100, [6, 0, 11]], ids=str)
@@ -142,9 +141,8 @@ def test_down_to_one_patch_token(make_vit):
 def test_macs_agree_with_a_counted_forward_pass(make_vit, prefix, options, r):
     vit = make_vit(**prefix, **options)
     images = torch.randn(1, 3, *vit.patch_embed.img_size)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        apply_tome(vit, r)(images)
-    assert tome_macs(vit, vit.patch_embed.num_patches, r) == pytest.approx(counter.get_total_flops() / 2, rel=0.005)
+    counted = count_macs(lambda: ToMe(vit, r)(images))
+    assert tome_macs(vit, vit.patch_embed.num_patches, r) == pytest.approx(counted, rel=0.005)
 
 
 @pytest.mark.parametrize(('r', 'gmacs'), [(0, 4.6), (8, 3.4), (13, 2.7), (16, 2.3)])
@@ -167,18 +165,18 @@ def test_r_for_macs(vit):
 @pytest.mark.parametrize('r', [-1, [1, 1], [1, 1, 1, 1], [1, -1, 1], []], ids=str)
 def test_r_out_of_range(make_vit, r):
     with pytest.raises(ValueError, match=r'^r '):
-        apply_tome(make_vit(), r)
+        ToMe(make_vit(), r)
     with pytest.raises(ValueError, match=r'^r '):
         tome_macs(make_vit(), 36, r)
 
 
 def test_refuses_what_it_cannot_serve(make_vit):
     with pytest.raises(TypeError, match='VisionTransformer'):
-        apply_tome(torch.nn.Linear(2, 2), 1)
+        ToMe(torch.nn.Linear(2, 2), 1)
     with pytest.raises(TypeError):
-        apply_tome(make_vit(), 1.5)
+        ToMe(make_vit(), 1.5)
     with pytest.raises(ValueError, match='ParallelScalingBlock'):
-        apply_tome(make_vit(block_fn=ParallelScalingBlock), 1)
+        ToMe(make_vit(block_fn=ParallelScalingBlock), 1)
     for call in (tome_macs, r_for_macs):
         with pytest.raises(ValueError, match='num_tokens'):
             call(make_vit(), -3, 1)
@@ -190,7 +188,7 @@ def test_the_given_vit_stays_as_it_is(make_vit):
     vit, images = make_vit(), torch.randn(2, 3, 48, 48)
     kinds = [type(module) for module in vit.modules()]
     before = vit(images)
-    tome = apply_tome(vit, 4).train()
+    tome = ToMe(vit, 4).train()
     tome(images)
     assert [type(module) for module in vit.modules()] == kinds
     assert not any(module.training for module in vit.modules())
@@ -200,7 +198,7 @@ def test_the_given_vit_stays_as_it_is(make_vit):
 
 def test_gradients_reach_every_parameter(make_vit):
     vit = make_vit()
-    apply_tome(vit, 5)(torch.randn(2, 3, 48, 48)).square().sum().backward()
+    ToMe(vit, 5)(torch.randn(2, 3, 48, 48)).square().sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() and p.grad.any() for p in vit.parameters())
 
 
@@ -208,9 +206,9 @@ def test_serves_a_vit_with_adopted_linears(make_vit, assert_relative):
     vit = make_vit(img_size=112, embed_dim=128, depth=2)
     images = torch.randn(2, 3, 112, 112)
     with torch.inference_mode():
-        expected = apply_tome(vit, 20)(images)
+        expected = ToMe(vit, 20)(images)
         adopt_linears(vit)
-        assert_relative(apply_tome(vit, 20)(images), expected)
+        assert_relative(ToMe(vit, 20)(images), expected)
 
 
 def test_many_tokens_merge_into_one_in_half_precision():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from msvit.analysis.scales import PatchSizes, gate_cells
+from msvit.analysis.scales.cells import PatchSizes, gate_cells
 from msvit.analysis.transfer import apply_gate, fade_coarse, heat_map, input_shape
 from msvit.backbones import MSViT
 from msvit.gates import MLPGate, Normalization

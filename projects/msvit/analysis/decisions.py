@@ -1,5 +1,8 @@
 """Decisions that are made up: inputs of the size that a config names, and masks with a wanted number of tokens."""
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -36,7 +39,11 @@ def mask_of_tokens(backbone: GatedBackbone, images: Tensor, tokens: int, seed: i
             f'{grid.num_coarse} (every region coarse) to {grid.num_fine} (every region fine)'
         )
     share = (tokens - grid.num_coarse) / max(grid.num_fine - grid.num_coarse, 1)
-    order = (
-        torch.rand(len(images), grid.num_coarse, generator=torch.Generator().manual_seed(seed)).argsort(dim=1).argsort(dim=1)
-    )
-    return (order < round(share * grid.num_coarse)).reshape(len(images), *grid.region_shape).to(images.device)
+    return random_masks([round(share * grid.num_coarse)] * len(images), grid.region_shape, seed).to(images.device)
+
+
+def random_masks(fine_regions: Sequence[int], shape: tuple[int, int], seed: int = 0) -> Tensor:
+    """Draw masks (B, Hc, Wc) bool, each with so many fine regions."""
+    drawn = torch.rand(len(fine_regions), math.prod(shape), generator=torch.Generator().manual_seed(seed))
+    ranks = drawn.argsort(dim=1).argsort(dim=1)
+    return (ranks < torch.tensor(fine_regions)[:, None]).reshape(-1, *shape)

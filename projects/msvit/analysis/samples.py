@@ -1,6 +1,7 @@
 """What a model is shown: image files of every kind, or its data set, as the inputs of its network."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,20 @@ class FileSamples:
 
     def __iter__(self) -> Iterator[Sample]:
         for file in self.files:
-            try:
+            with leaving_out(self.left_out, file):
                 image = read_rgb(file)
                 small = shrunk(image, self.max_side)
                 shown, inputs = _prepared(self.model, self._pipeline(small))
-            except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
-                self.left_out.append(dict(file=str(file), reason=str(error) or type(error).__name__))
-                continue
-            yield Sample(str(file), shown, inputs, note=shrinking_note(image, small))
+                yield Sample(str(file), shown, inputs, note=shrinking_note(image, small))
+
+
+@contextmanager
+def leaving_out(left_out: list[dict[str, str]], file: str | Path) -> Iterator[None]:
+    """End early where an image cannot be read or run, and append its file and the reason."""
+    try:
+        yield
+    except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
+        left_out.append(dict(file=str(file), reason=str(error) or type(error).__name__))
 
 
 class DatasetSamples:

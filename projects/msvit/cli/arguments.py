@@ -1,7 +1,9 @@
 """Arguments that commands share: their kinds, their groups, and what follows from them."""
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import DictAction
@@ -34,7 +36,7 @@ def budget(text: str) -> int | float:
     return int(text) if text.isdigit() else share(text)
 
 
-def file_of(suffix: str) -> type[Path]:
+def file_of(suffix: str) -> Callable[[str], Path]:
     """A file name that ends so."""
 
     def named(text: str) -> Path:
@@ -61,7 +63,7 @@ def add_model(parser: ArgumentParser, checkpoint: str | None = 'required') -> No
     group = parser.add_argument_group('model')
     group.add_argument('config', help='config file, e.g. configs/msseg_mini8_128x128_digit_scenes.py')
     if checkpoint:
-        kwargs = {'nargs': '?'} if checkpoint == 'optional' else {}
+        kwargs: dict[str, Any] = {'nargs': '?'} if checkpoint == 'optional' else {}
         text = 'file, address or msvit:// name of its weights' + (' (default: random ones)' if kwargs else '')
         group.add_argument('checkpoint', help=text, **kwargs)
     group.add_argument('--threshold', type=share, metavar='T', help='fine where the gate says more than this, in [0, 1]')

@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -54,7 +54,7 @@ def about(args: Namespace) -> dict[str, Any]:
 
 
 def show_rows(
-    rows: Iterable[Mapping[Hashable, Any]], columns: Mapping[str, str], title: str = '', section: str | None = None
+    rows: Iterable[Mapping[Any, Any]], columns: Mapping[str, str], title: str = '', section: str | None = None
 ) -> None:
     """Print rows of figures as a table.
 
@@ -96,7 +96,7 @@ def _console() -> Console:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value):
+    if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
         return value.tolist()

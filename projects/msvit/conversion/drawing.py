@@ -10,7 +10,9 @@ from PIL import Image
 from ..analysis.classes import class_names, palette_of
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import Sample
-from ..analysis.scales import Cell, Painter, ScaleViewer, draw_page, gate_cells
+from ..analysis.scales.cells import Cell, Painter, gate_cells
+from ..analysis.scales.page import draw_page
+from ..analysis.scales.view import ScaleViewer
 from ..analysis.style import COLOURS, INK, dress, new_figure, save_figure
 from .measuring import Reached, learned_gate
 from .sweep import TOLERANCE, Setting

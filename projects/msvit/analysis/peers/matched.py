@@ -7,7 +7,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ...backbones import MSDyViT, MSEViT
-from .tome import apply_tome, r_for_macs
+from .tome import ToMe, r_for_macs
 
 
 def peers_at_macs(
@@ -26,7 +26,7 @@ def peers_at_macs(
         By method and setting, modules of their own on the same parameters.
     """
     r = r_for_macs(vit, num_tokens, macs)
-    peers: dict[tuple[str, str], nn.Module] = {('ToMe', f'r = {r}'): apply_tome(vit, r)}
+    peers: dict[tuple[str, str], nn.Module] = {('ToMe', f'r = {r}'): ToMe(vit, r)}
     for name, net in pruning.items():
         twin = copy(net)
         twin.keep_rate = keep_rate_for_macs(net, images, macs)

@@ -15,28 +15,19 @@ from torch import Tensor, nn
 from ...backbones.macs import linear_macs
 
 
-def apply_tome(vit: VisionTransformer, r: int | Sequence[int]) -> 'ToMe':
-    """Merge tokens in every block of a trained ViT; no training is needed.
+class ToMe(nn.Module):
+    """A trained ViT that merges similar tokens between attention and MLP of each block; no training is needed.
+
+    Its ``vit`` shares the parameters of the given one, not its mode: ``tome.vit.forward_head(tokens)`` classifies.
 
     Args:
         vit: a timm ViT of standard pre-norm blocks; it stays as it is.
         r: tokens to merge in each block, or one figure for each block; >= 0. A block merges at most half of the patch tokens
             that it gets.
 
-    Returns:
-        A module of its own on the same parameters.
-
     Raises:
         TypeError: ``vit`` is no timm ``VisionTransformer``, or ``r`` no whole number.
         ValueError: ``r`` is negative or not one figure for each block, or the ViT is not built of standard parts.
-    """
-    return ToMe(vit, r)
-
-
-class ToMe(nn.Module):
-    """A ViT that merges similar tokens between attention and MLP of each block; arguments as in `apply_tome`.
-
-    Its ``vit`` shares the parameters of the given one, not its mode: ``tome.vit.forward_head(tokens)`` classifies.
     """
 
     def __init__(self, vit: VisionTransformer, r: int | Sequence[int]):
@@ -145,10 +136,10 @@ def tome_macs(vit: VisionTransformer, num_tokens: int, r: int | Sequence[int]) -
     Args:
         vit: the ViT that tokens are merged in.
         num_tokens: patch tokens of the image before any merge, without prefix tokens, >= 1.
-        r: as in `apply_tome`.
+        r: as in `ToMe`.
 
     Raises:
-        TypeError, ValueError: as in `apply_tome`; or ``num_tokens`` is below 1.
+        TypeError, ValueError: as in `ToMe`; or ``num_tokens`` is below 1.
     """
     _check_plain(vit)
     if num_tokens < 1:

@@ -132,15 +132,8 @@ def summarise(points: pd.DataFrame) -> pd.DataFrame:
         'shrunk, zoom < 1': points.zoom < 1,
         'enlarged, zoom > 1': points.zoom > 1,
     }
-    figures = pd.DataFrame(
-        dict(
-            learned=points.learned_accuracy,
-            fixed=points.fixed_accuracy,
-            better=points.gain > 0,
-            learned_gmacs=points.learned_gmacs,
-            fixed_gmacs=points.fixed_gmacs,
-        )
-    )
+    figures = points.assign(learned=points.learned_accuracy, fixed=points.fixed_accuracy, better=points.gain > 0)
+    figures = figures[['learned', 'fixed', 'better', 'learned_gmacs', 'fixed_gmacs']]
     groups = {name: figures[kind] for name, kind in kinds.items() if kind.any()}
     return pd.DataFrame([dict(name=name, points=len(group), **group.mean()) for name, group in groups.items()])
 

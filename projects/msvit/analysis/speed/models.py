@@ -3,7 +3,6 @@
 from typing import Any
 
 import timm
-import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
@@ -11,8 +10,9 @@ from torch import Tensor, nn
 
 from ...backbones import MSDyViT, MSEViT, MSViT
 from ...linear import adopt_linears
+from ..decisions import random_masks
 from ..macs import count_macs
-from ..peers import peers_at_macs
+from ..peers.matched import peers_at_macs
 from .row import Setting
 
 ARCH = 'vit_small_patch16_224'
@@ -34,8 +34,7 @@ def mixed_vit(img_size: int, tokens: int | None = None, **options: Any) -> MSViT
         tokens: of each image; of the form Nc + 3 k. None: no gate, every region fine.
         **options: of `MSViT`.
     """
-    net = MSViT(ARCH, img_size=img_size, gate=gate(img_size, tokens), out_type='tokens', **options)
-    return net.eval()
+    return MSViT(ARCH, img_size=img_size, gate=gate(img_size, tokens), out_type='tokens', **options).eval()
 
 
 def peers_of(mixed: MSViT, size: int, setting: Setting) -> tuple[nn.Module, dict[str, nn.Module]]:
@@ -83,17 +82,7 @@ def fine_regions(img_size: int, tokens: int) -> int:
 def fine_masks(img_size: int, tokens: list[int]) -> Tensor:
     """Random masks (B, Hc, Wc) with which the images of a batch have so many tokens."""
     side = img_size // REGION
-    generator = torch.Generator().manual_seed(0)
-    masks = torch.zeros(len(tokens), side * side, dtype=torch.bool)
-    for mask, count in zip(masks, tokens, strict=True):
-        mask[torch.randperm(side * side, generator=generator)[: fine_regions(img_size, count)]] = True
-    return masks.reshape(-1, side, side)
-
-
-def random_mask(batch: int, side: int, fine_share: float) -> Tensor:
-    """Random masks (batch, side, side), True = fine, the same number in each."""
-    ranks = torch.rand(batch, side * side, generator=torch.Generator().manual_seed(0)).argsort(dim=1).argsort(dim=1)
-    return (ranks < round(fine_share * side * side)).reshape(batch, side, side)
+    return random_masks([fine_regions(img_size, count) for count in tokens], (side, side))
 
 
 def mmseg_segmenter(img_size: int) -> nn.Module:
@@ -122,13 +111,7 @@ def mixed_segmenter(img_size: int, tokens: int | None = None, kind: str = 'Encod
         kind: the segmentor's registered type.
         **test_cfg: of the segmentor, by default whole images.
     """
-    backbone = dict(
-        type='msvit.MSViT',
-        arch=ARCH,
-        img_size=img_size,
-        gate=gate(img_size, tokens),
-        out_type='tokens',
-    )
+    backbone = dict(type='msvit.MSViT', arch=ARCH, img_size=img_size, gate=gate(img_size, tokens), out_type='tokens')
     return _segmenter(backbone, 'msvit.MixedScaleSegmenterHead', kind, **test_cfg)
 
 

@@ -10,16 +10,17 @@ with itself without coarse tokens, image by image.
 """
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.dataset import pseudo_collate
+from mmengine.model import BaseModel
 from mmengine.registry import DATASETS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...analysis.latency import describe_machine, interleaved_medians
 from ...analysis.samples import gives_bgr
@@ -58,7 +59,7 @@ def run(args: Namespace) -> None:
     for pair in pairs:
         if len(pair) != (1 if is_exported(pair[0]) else 2):
             raise ValueError(f'{" ".join(pair)}: name a config and its checkpoint, or a .onnx file alone')
-    parties = [_file(*pair) if is_exported(pair[0]) else _model(args, *pair) for pair in pairs]
+    parties = [OnnxModel(pair[0]) if is_exported(pair[0]) else _model(args, *pair) for pair in pairs]
     inputs = _images(args, parties)
     runs = {name: partial(_run_all, parties[place], inputs, place) for place, name in enumerate(('first', 'second'))}
     with torch.inference_mode():
@@ -74,51 +75,47 @@ def run(args: Namespace) -> None:
     write_json(args.out, dict(about={**about(args), 'machine': machine}, **figures))
 
 
-class _Party(NamedTuple):
-    """One of the two: how it runs on an input, and what it is."""
+class _Model(NamedTuple):
+    """A config's model."""
 
-    run: Callable[[Tensor], object]
-    cfg: Config | None = None
-    model: nn.Module | None = None
-    file: OnnxModel | None = None
+    cfg: Config
+    model: BaseModel
+
+    def run(self, inputs: Tensor) -> object:
+        return self.model(inputs, mode='tensor')
 
 
-def _model(args: Namespace, config: str, checkpoint: str) -> _Party:
+def _model(args: Namespace, config: str, checkpoint: str) -> _Model:
     cfg = read_config(config, args.cfg_options)
-    model = load_model(cfg, checkpoint)
-    return _Party(partial(model, mode='tensor'), cfg, model)
+    return _Model(cfg, cast(BaseModel, load_model(cfg, checkpoint)))
 
 
-def _file(path: str) -> _Party:
-    file = OnnxModel(path)
-    return _Party(lambda inputs: file.run(inputs), file=file)
-
-
-def _images(args: Namespace, parties: Sequence[_Party]) -> list[tuple[object, ...]]:
+def _images(args: Namespace, parties: Sequence[_Model | OnnxModel]) -> list[tuple[Any, ...]]:
     """Each image as the two parties take it."""
-    source = next((party for party in reversed(parties) if party.cfg is not None), None)
+    source = next((party for party in reversed(parties) if isinstance(party, _Model)), None)
     if source is None:
-        chosen, info = evenly(sample_photographs(), args.images), parties[1].file.info
+        files = [party for party in parties if isinstance(party, OnnxModel)]
+        chosen, info = evenly(sample_photographs(), args.images), files[1].info
         seen = [prepare(read_rgb(path), info.resizing, max(info.image_size)) for path in chosen]
-        return [tuple(party.file.normalise(image) for party in parties) for image in seen]
+        return [tuple(file.normalise(image) for file in files) for image in seen]
     dataset = DATASETS.build(source.cfg.test_dataloader.dataset)
     chosen = evenly(list(range(len(dataset))), args.images)
     inputs = [source.model.data_preprocessor(pseudo_collate([dataset[i]]))['inputs'] for i in chosen]
     return [tuple(_as_taken(party, one, source.cfg) for party in parties) for one in inputs]
 
 
-def _as_taken(party: _Party, inputs: Tensor, cfg: Config) -> object:
+def _as_taken(party: _Model | OnnxModel, inputs: Tensor, cfg: Config) -> Any:
     """An input of a config's model as a party takes it."""
-    if party.file is None:
+    if isinstance(party, _Model):
         return inputs
     pixels = find_pixel_format(cfg)
     if pixels is None:
         raise ValueError('the config does not tell how pixels are normalised: mean and std in model.data_preprocessor')
     mean, std = (torch.tensor(values) for values in pixels.normalization)
     image = (inputs[0].permute(1, 2, 0) * std + mean).round().numpy()
-    return party.file.normalise(image if pixels.to_rgb or not gives_bgr(cfg) else image[..., ::-1])
+    return party.normalise(image if pixels.to_rgb or not gives_bgr(cfg) else image[..., ::-1])
 
 
-def _run_all(party: _Party, inputs: Sequence[tuple[object, ...]], place: int) -> None:
+def _run_all(party: _Model | OnnxModel, inputs: Sequence[tuple[Any, ...]], place: int) -> None:
     for one in inputs:
         party.run(one[place])

@@ -114,7 +114,8 @@ def _report_tokens(args: Namespace, times: pd.DataFrame, rounds: int) -> None:
     for part in parts:
         columns |= {part: f'{{{part}}}', f'{part}, faster': f'{{faster[{part}]:.2f}}'}
     columns |= {f'{name[1:]} %': f'{{{name}}}' for name in MARGINS}
-    rows = [{'kind': kind, **point, **_ms(point)} for group in groups for kind in group for point in _listed(group[kind])]
+    points = [(kind, point) for group in groups for kind, of in group.items() for point in (of if kind == 'mixed' else [of])]
+    rows = [{'kind': kind, **point, **_ms(point)} for kind, point in points]
     show_rows(rows, columns, _title(args, 'Median ms per image'))
     if 'backbone' in parts:
         blocks = 'transformer blocks alone' if 'blocks' in parts else 'left out, for patches are merged between them'
@@ -122,10 +123,6 @@ def _report_tokens(args: Namespace, times: pd.DataFrame, rounds: int) -> None:
     if args.picture:
         draw_tokens(times, args.picture, Path(args.config).stem)
     write_json(args.out, dict(about=_about(args, rounds), per_batch=groups))
-
-
-def _listed(points: Any) -> list[dict[str, Any]]:
-    return points if isinstance(points, list) else [points]
 
 
 def _ms(point: dict[str, Any]) -> dict[str, str]:

@@ -79,7 +79,7 @@ def _count_images(args: Namespace, model: AnalysedModel) -> None:
         names.append(sample.name)
     report_left_out(samples.left_out, len(mixed))
 
-    before, after = (pd.DataFrame(rows)[[*COLUMNS, 'tokens']] for rows in (dense, mixed))
+    before, after = (pd.DataFrame(rows).filter([*COLUMNS, 'tokens']) for rows in (dense, mixed))
     spreads, means = spread(after), before.mean()
     columns = {
         '': '{part}',

@@ -24,10 +24,10 @@ from pathlib import Path
 import pandas as pd
 
 from ...analysis.model import AnalysedModel
-from ...analysis.peers import DENSE, MIXED, UNTRAINED_GATES, HostWeights, compare_peers, operating_gates
-from ...analysis.peers.compare import FIGURES
+from ...analysis.peers.compare import DENSE, FIGURES, MIXED, UNTRAINED_GATES, compare_peers, operating_gates
 from ...analysis.peers.drawing import draw_peers
-from ...analysis.shifts import require_same_inputs
+from ...analysis.peers.nets import HostWeights
+from ...analysis.shifts.study import require_same_inputs
 from ...analysis.table import records
 from ...engine.launch import read_config
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of, share
@@ -90,8 +90,8 @@ def run(args: Namespace) -> None:
     if args.picture:
         draw_peers(comparison.results, args.picture, feature, title)
     columns = ['method', 'point', 'settings', *FIGURES, 'seconds']
-    figures = dict(images=len(images), feature=feature, timed_shape=comparison.timed_shape)
-    figures['results'] = records(comparison.results[columns])
+    results = records(comparison.results.filter(columns))
+    figures = dict(images=len(images), feature=feature, timed_shape=comparison.timed_shape, results=results)
     write_json(args.out, dict(about=about(args), **figures, left_out=samples.left_out))
 
 

@@ -27,16 +27,10 @@ from typing import Any
 import pandas as pd
 
 from ...analysis.model import AnalysedModel
-from ...analysis.rescaling import (
-    OwnInput,
-    best_at_equal_tokens,
-    evaluate_rescaled,
-    places_of_images,
-    places_of_tokens,
-    require_vit,
-    sized_models,
-)
 from ...analysis.rescaling.drawing import draw_rescaled
+from ...analysis.rescaling.places import OwnInput, places_of_images, places_of_tokens, sized_models
+from ...analysis.rescaling.study import best_at_equal_tokens, evaluate_rescaled
+from ...analysis.rescaling.weights import require_vit
 from ...analysis.table import records
 from ..arguments import add_images, add_model, add_output, load, positive, samples_of
 from ..output import about, progress, refuse_overwriting, report_left_out, say, show_rows, write_json
@@ -106,7 +100,7 @@ def _own_input(args: Namespace, model: AnalysedModel) -> OwnInput:
 def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     """One place for the JSON file, of the rows of its methods."""
     place = rows.iloc[0][['patch_size', 'tokens_per_side', 'img_size', 'own', 'read', 'tokens', 'gmacs']].to_dict()
-    scores = records(rows[['accuracy', 'agreement']])
+    scores = records(rows.filter(['accuracy', 'agreement']))
     return dict(**place, methods=dict(zip(rows.method, scores, strict=True)))
 
 

@@ -23,8 +23,11 @@ import numpy as np
 
 from ...analysis.classes import class_names, palette_of
 from ...analysis.model import AnalysedModel
-from ...analysis.scales import Card, Cell, Painter, ScaleView, ScaleViewer, draw_page, figures_of, write_report
-from ...analysis.scales.report import SUMMARY, summarise
+from ...analysis.samples import leaving_out
+from ...analysis.scales.cells import Cell, Painter
+from ...analysis.scales.page import draw_page
+from ...analysis.scales.report import SUMMARY, Card, summarise, write_report
+from ...analysis.scales.view import ScaleView, ScaleViewer, figures_of
 from ...engine.launch import read_config
 from ...gates import LearnedGate
 from ..arguments import add_images, add_model, add_output, file_of, load, positive, samples_of
@@ -72,10 +75,10 @@ def run(args: Namespace) -> None:
     refuse_overwriting(args, *(pages.paths if pages else []))
     figures, cards, seen = [], [], Counter()
     for sample in progress(samples, 'scales'):
-        try:
+        view = None
+        with leaving_out(samples.left_out, sample.name):
             view = viewer(sample)
-        except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
-            samples.left_out.append(dict(file=sample.name, reason=str(error) or type(error).__name__))
+        if view is None:
             continue
         cells, one, classes = painter(view), figures_of(view), view.classes()
         figures.append(one | ({} if model.segments else _classes(view, names)))
@@ -108,8 +111,8 @@ def _legend(painter: Painter, seen: Counter[int]) -> dict[str, tuple[int, int, i
 
 def _classes(view: ScaleView, names: Sequence[str]) -> dict[str, Any]:
     """The classes of an image by name."""
-    known = {} if view.sample.label is None else dict(label=names[view.sample.label])
-    return dict(prediction=names[view.mixed.labels], dense_prediction=names[view.dense.labels], **known)
+    classes = dict(label=view.sample.label, prediction=view.mixed.labels, dense_prediction=view.dense.labels)
+    return {what: names[int(index)] for what, index in classes.items() if index is not None}
 
 
 def _show(spreads: dict[str, dict[str, float]], title: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ...analysis.samples import leaving_out
 from ...analysis.segment import ImageSegmenter, Segmentation
 from ...images import images_in, read_rgb, resize
 from ...scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel
@@ -116,31 +117,18 @@ def segment_all(segmenter: ImageSegmenter, plan: dict[Path, Path], opacity: floa
     """Segment all images of the plan; returns their figures, and file and reason of those that were left out."""
     figures, left_out = [], []
     for path, base in progress(plan.items(), 'segment'):
-        try:
+        with leaving_out(left_out, path):
             image = read_rgb(path)
             result = segmenter(image)
             write_pictures(image, result, segmenter, base, opacity)
-        except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory for a huge image
-            left_out.append(dict(file=str(path), reason=str(error) or type(error).__name__))
-            continue
-        figures.append(_figures(path, image, result))
+            figures.append(_figures(path, image, result))
     return figures, left_out
 
 
 def _figures(path: Path, image: np.ndarray, result: Segmentation) -> Figures:
     height, width = image.shape[:2]
-    return dict(
-        file=str(path),
-        width=width,
-        height=height,
-        zoom=display_zoom(height, width),
-        inputs=result.cost.inputs,
-        tokens=result.cost.tokens,
-        dense_tokens=result.cost.dense_tokens,
-        fine_share=float(result.fine_mask.mean()),
-        gmacs=result.cost.gmacs,
-        note=result.note,
-    )
+    about_image = dict(file=str(path), width=width, height=height, zoom=display_zoom(height, width))
+    return {**about_image, **result.cost._asdict(), 'fine_share': float(result.fine_mask.mean()), 'note': result.note}
 
 
 def summarise(figures: Sequence[Figures]) -> dict[str, float | None]:

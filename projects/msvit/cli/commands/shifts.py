@@ -16,17 +16,9 @@ from typing import Any
 
 from ...analysis.model import AnalysedModel
 from ...analysis.samples import DatasetSamples
-from ...analysis.shifts import (
-    FIXED_GATES,
-    Transform,
-    black,
-    draw_transforms,
-    evaluate_shifts,
-    require_same_inputs,
-    summarise,
-    with_fixed_gate,
-)
 from ...analysis.shifts.drawing import choose_examples, draw_shifts, show_example
+from ...analysis.shifts.study import FIXED_GATES, black, evaluate_shifts, require_same_inputs, summarise, with_fixed_gate
+from ...analysis.shifts.transform import Transform, draw_transforms
 from ...engine.launch import read_config
 from ..arguments import add_model, add_output, load, positive
 from ..output import about, progress, refuse_overwriting, say, show_rows, write_json

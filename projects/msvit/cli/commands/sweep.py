@@ -16,16 +16,10 @@ import pandas as pd
 from mmengine.config import DictAction
 from tqdm import tqdm
 
-from ...analysis.sweep import (
-    Outcome,
-    Point,
-    draw,
-    make_points,
-    read_result,
-    require_unchanged,
-    summarise,
-    train_points,
-)
+from ...analysis.sweep.drawing import draw
+from ...analysis.sweep.points import Point, make_points
+from ...analysis.sweep.results import read_result, require_unchanged, summarise
+from ...analysis.sweep.training import Outcome, train_points
 from ...analysis.table import records
 from ...engine.launch import read_config
 from ..arguments import file_of, positive
@@ -173,13 +167,13 @@ def tabulate(summaries: pd.DataFrame, metric: str | None) -> None:
     names = dict(dense='dense', variant='variant', img_size='input size', weight='λ', target='g*')
     axes = [axis for axis in names if any(axis in values for values in summaries['values'])]
     rows = []
-    for one in summaries.itertuples():
-        row = {axis: one.values.get(axis, '') for axis in axes}
+    for one in summaries.to_dict('records'):
+        row = {axis: one['values'].get(axis, '') for axis in axes}
         row = {axis: f'{value:g}' if isinstance(value, float) else value for axis, value in row.items()}
-        row['seeds'] = one.done if one.done == one.planned else f'{one.done} of {one.planned}'
-        row['metric'] = _figure(one.metric, '.2f') + _figure(one.metric_std, '.2f', ' ± ')
-        row['gmacs'] = _figure(one.gmacs, '.4g') + _figure(one.gmacs_std, '.2g', ' ± ')
-        row['tokens'], row['seconds'] = _figure(one.tokens, '.1f'), _figure(one.train_seconds_per_iter, '.3f')
+        row['seeds'] = one['done'] if one['done'] == one['planned'] else '{done} of {planned}'.format_map(one)
+        row['metric'] = _figure(one['metric'], '.2f') + _figure(one['metric_std'], '.2f', ' ± ')
+        row['gmacs'] = _figure(one['gmacs'], '.4g') + _figure(one['gmacs_std'], '.2g', ' ± ')
+        row['tokens'], row['seconds'] = _figure(one['tokens'], '.1f'), _figure(one['train_seconds_per_iter'], '.3f')
         rows.append(row)
     columns = {names[axis]: f'{{{axis}}}' for axis in axes} | {'seeds': '{seeds}', metric or 'metric': '{metric}'}
     show_rows(rows, columns | {'GMACs per image': '{gmacs}', 'tokens': '{tokens}', 's per iteration': '{seconds}'})

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ...analysis.scales import Cell, PatchSizes, draw_page, gate_cells
-from ...analysis.scales.cells import plain_name
+from ...analysis.samples import leaving_out
+from ...analysis.scales.cells import Cell, PatchSizes, gate_cells, plain_name
+from ...analysis.scales.page import draw_page
 from ...analysis.transfer import apply_gate
 from ...checkpoints import load_gate, read_gate_normalization
 from ...engine.launch import read_config
@@ -101,26 +102,15 @@ def gate_all(
 ) -> Iterator[tuple[Figures, dict[str, Cell]]]:
     """Figures and pictures of every image; appends file and reason of those that cannot be read."""
     for path in progress(files, 'transfer'):
-        try:
+        with leaving_out(left_out, path):
             image = read_rgb(path)
             gated = apply_gate(gate, pixels, image, size)
-        except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
-            left_out.append(dict(file=str(path), reason=str(error) or type(error).__name__))
-            continue
-        mask, (height, width), (input_height, input_width) = gated.fine_mask, image.shape[:2], gated.image.shape[:2]
-        figures = dict(
-            file=str(path),
-            width=width,
-            height=height,
-            input_width=input_width,
-            input_height=input_height,
-            regions=mask.size,
-            fine_regions=int(mask.sum()),
-            fine_share=float(mask.mean()),
-            mean_p_fine=float(gated.p_fine.mean()),
-        )
-        about_image = (plain_name(str(path)), f'{width}x{height} pixels')
-        yield figures, gate_cells(sizes, gated.image, gated.p_fine, mask, about_image)
+            mask, (height, width), (input_height, input_width) = gated.fine_mask, image.shape[:2], gated.image.shape[:2]
+            shape = dict(width=width, height=height, input_width=input_width, input_height=input_height)
+            decided = dict(regions=mask.size, fine_regions=int(mask.sum()), fine_share=float(mask.mean()))
+            about_image = (plain_name(str(path)), f'{width}x{height} pixels')
+            cells = gate_cells(sizes, gated.image, gated.p_fine, mask, about_image)
+            yield dict(file=str(path), **shape, **decided, mean_p_fine=float(gated.p_fine.mean())), cells
 
 
 def summarise(figures: Sequence[Figures]) -> dict[str, float | None]:
