@@ -100,7 +100,11 @@ setup(
         'det': ['onedl-mmdetection>=3.5.1'],
         'analysis': ANALYSIS,
         'docs': DOCS,
-        'test': ['pytest', 'pytest-cov', 'pytest-xdist', 'hypothesis', 'ruff', 'pyright[nodejs]', 'setuptools>=77', *ANALYSIS, *DOCS],
+        'test': [
+            *('pytest', 'pytest-cov', 'pytest-xdist', 'hypothesis', 'ruff', 'pyright[nodejs]', 'setuptools>=77'),
+            *ANALYSIS,
+            *DOCS,
+        ],
     },
     entry_points={'console_scripts': ['msvit = msvit.cli:main']},
     zip_safe=False,
