@@ -106,7 +106,6 @@ def _wait(page: 'Page') -> None:
 
 @contextmanager
 def _served(site: Path) -> Iterator[str]:
-    ThreadingHTTPServer.daemon_threads = True  # a browser may leave connections open
     with ThreadingHTTPServer(('127.0.0.1', 0), partial(QuietHandler, directory=str(site))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f'http://127.0.0.1:{server.server_address[1]}/'

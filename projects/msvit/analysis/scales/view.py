@@ -82,11 +82,23 @@ def figures_of(view: ScaleView) -> dict[str, Any]:
         pipeline of the config.
     """
     height, width = view.sample.image.shape[:2]
-    dense = dict(dense_tokens=view.dense.cost.tokens, dense_gmacs=view.dense.cost.gmacs)
-    gate = dict(fine_share=float(view.fine_mask.mean()), mean_p_fine=float(view.p_fine.mean()))
-    accuracy = dict(accuracy=view.accuracy(view.mixed), dense_accuracy=view.accuracy(view.dense), note=view.sample.note)
-    figures = dict(file=view.sample.name, width=width, height=height, **view.mixed.cost._asdict())
-    return figures | dense | gate | dict(agreement=view.agreement, **accuracy)
+    mixed, dense = view.mixed.cost, view.dense.cost
+    return dict(
+        file=view.sample.name,
+        width=width,
+        height=height,
+        inputs=mixed.inputs,
+        tokens=mixed.tokens,
+        dense_tokens=dense.tokens,
+        fine_share=float(view.fine_mask.mean()),
+        mean_p_fine=float(view.p_fine.mean()),
+        gmacs=mixed.gmacs,
+        dense_gmacs=dense.gmacs,
+        agreement=view.agreement,
+        accuracy=view.accuracy(view.mixed),
+        dense_accuracy=view.accuracy(view.dense),
+        note=view.sample.note,
+    )
 
 
 class ScaleViewer:
