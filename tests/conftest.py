@@ -1,5 +1,6 @@
 """Tiny mixed-scale ViTs with random weights, and what "equal to float rounding" means here."""
 
+import gc
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -24,6 +25,13 @@ if onednn_is_possible():
     os.environ.setdefault(VARIABLE, ONEDNN)
 LAYOUTS = ('masked', 'trimmed', 'packed')
 pytest_plugins = ['toy_training']
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Leaves what is loaded by now out of garbage collections, of which a tiny training makes several."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

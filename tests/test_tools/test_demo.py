@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 def options(tmp_path) -> list[str]:
     root = build_digit_scenes(tmp_path / 'scenes', train=32, val=6)
     options = ['train_cfg.max_iters=2', 'train_cfg.val_interval=2', 'train_dataloader.num_workers=0']
+    options += ['train_dataloader.batch_size=2']  # of the lesson of the gate too
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         options += [f'{loader}.dataset.data_root={root}', f'{loader}.dataset.build=None']
     return options

@@ -15,10 +15,9 @@ from ..macs import count_macs
 from ..peers.matched import peers_at_macs
 from .row import Setting
 
-ARCH = 'vit_small_patch16_224'
+ARCH, WIDTH, HEADS = 'vit_small_patch16_224', 384, 6
 PATCH, REGION = 16, 32
 CLASSES = 150
-_SMALL = dict(in_channels=384, channels=384, num_classes=CLASSES, num_layers=2, num_heads=6, embed_dims=384, dropout_ratio=0.0)
 
 
 def plain_vit(img_size: int | tuple[int, int]) -> nn.Module:
@@ -91,9 +90,9 @@ def mmseg_segmenter(img_size: int) -> nn.Module:
         type='mmseg.VisionTransformer',
         img_size=(img_size, img_size),
         patch_size=PATCH,
-        embed_dims=384,
+        embed_dims=WIDTH,
         num_layers=12,
-        num_heads=6,
+        num_heads=HEADS,
         final_norm=True,
         norm_cfg=dict(type='LN', eps=1e-6),
         with_cls_token=True,
@@ -118,10 +117,16 @@ def mixed_segmenter(img_size: int, tokens: int | None = None, kind: str = 'Encod
 def segmenter_head(name: str) -> nn.Module:
     """A mask-transformer head of Segmenter-S by its registered name."""
     with DefaultScope.overwrite_default_scope('mmseg'):
-        return MODELS.build(dict(type=name, **_SMALL)).eval()
+        return MODELS.build(_head(name)).eval()
 
 
 def _segmenter(backbone: dict[str, Any], head: str, kind: str = 'EncoderDecoder', **test_cfg: Any) -> nn.Module:
-    config = dict(type=kind, backbone=backbone, decode_head=dict(type=head, **_SMALL), test_cfg={'mode': 'whole', **test_cfg})
+    config = dict(type=kind, backbone=backbone, decode_head=_head(head), test_cfg={'mode': 'whole', **test_cfg})
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(ConfigDict(config)).eval()
+
+
+def _head(name: str) -> dict[str, Any]:
+    """The config of a mask-transformer head by its registered name."""
+    widths = dict(in_channels=WIDTH, channels=WIDTH, embed_dims=WIDTH, num_heads=HEADS)
+    return dict(type=name, num_classes=CLASSES, num_layers=2, dropout_ratio=0.0, **widths)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ...backbones import MSViT
 from ..training_time import measure_steps
-from .models import PATCH, REGION, plain_vit
+from .models import ARCH, PATCH, REGION, plain_vit
 from .row import Row, Setting
 
 SIZE, BATCH, CLASSES = 224, 8, 1000
@@ -68,6 +68,6 @@ def _rows_at(setting: Setting, tokens: int, asked: dict[str, float]) -> Iterator
 def _mixed(layout: str, fine_share: float) -> MSViT:
     gate = dict(type='msvit.MLPGate', init_p_fine=fine_share)
     loss = dict(type='msvit.GBaSLoss', target=fine_share)
-    net = MSViT('vit_small_patch16_224', gate=gate, gate_loss=loss, layout=layout, out_type='cls_token')
+    net = MSViT(ARCH, gate=gate, gate_loss=loss, layout=layout, out_type='cls_token')
     nn.init.zeros_(net.gate.mlp[-1].weight)  # every region is fine with the same probability
     return net
