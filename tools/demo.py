@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from msvit.analysis.latency import interleaved_medians
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
+from msvit.analysis.sweep.results import final_validation
 from msvit.engine.load_model import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='settings for both trainings')
     args = parser.parse_args()
     start = time.perf_counter()
-    figures = {name: train_and_test(name, args.work_dir / name, args.cfg_options) for name in CONFIGS}
+    figures = {name: train(name, args.work_dir / name, args.cfg_options) for name in CONFIGS}
 
     console.rule('Looking at the gate')
     models = {name: load_model(used_config(args.work_dir / name), last_checkpoint(args.work_dir / name)) for name in CONFIGS}
@@ -63,23 +64,14 @@ def main() -> None:
     )
 
 
-def train_and_test(name: str, work_dir: Path, cfg_options: list[str]) -> dict[str, float]:
-    """Train one twin and evaluate it with the ordinary tools; returns the evaluation's figures."""
+def train(name: str, work_dir: Path, cfg_options: list[str]) -> dict[str, float]:
+    """Train one twin with the ordinary tool; returns the figures of its last validation."""
     options = ['--cfg-options', *cfg_options] if cfg_options else []
     call(f'Training the {name} twin', TOOLS / 'train.py', CONFIGS[name], '--work-dir', work_dir, *options)
-    out = work_dir / 'test.json'
-    call(
-        f'Evaluating the {name} twin',
-        TOOLS / 'test.py',
-        CONFIGS[name],
-        last_checkpoint(work_dir),
-        '--work-dir',
-        work_dir,
-        '--out',
-        out,
-        *options,
-    )
-    return json.loads(out.read_text())['metrics']
+    figures = final_validation(work_dir)
+    if figures is None:
+        sys.exit(f'Training the {name} twin: it ended without a validation behind its last iteration, {work_dir} has none')
+    return figures
 
 
 def call(title: str, *arguments: object) -> None:

@@ -1,10 +1,9 @@
 """What a model is shown: image files of every kind, or its data set, as the inputs of its network."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -21,6 +20,8 @@ from ..parts import class_name
 from .input_limit import check_input
 from .input_size import sized_transforms
 from .model import AnalysedModel
+
+Item, Result = TypeVar('Item'), TypeVar('Result')
 
 
 @dataclass(frozen=True)
@@ -66,21 +67,37 @@ class FileSamples:
         return len(self.files)
 
     def __iter__(self) -> Iterator[Sample]:
-        for file in self.files:
-            with leaving_out(self.left_out, file):
-                image = read_rgb(file)
-                small = shrunk(image, self.max_side)
-                shown, inputs = _prepared(self.model, self._pipeline(small))
-                yield Sample(str(file), shown, inputs, note=shrinking_note(image, small))
+        for _, sample in usable(self.files, self._sample, self.left_out):
+            yield sample
+
+    def _sample(self, file: Path) -> Sample:
+        image = read_rgb(file)
+        small = shrunk(image, self.max_side)
+        shown, inputs = _prepared(self.model, self._pipeline(small))
+        return Sample(str(file), shown, inputs, note=shrinking_note(image, small))
 
 
-@contextmanager
-def leaving_out(left_out: list[dict[str, str]], file: str | Path) -> Iterator[None]:
-    """End early where an image cannot be read or run, and append its file and the reason."""
-    try:
-        yield
-    except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
-        left_out.append(dict(file=str(file), reason=str(error) or type(error).__name__))
+def usable(
+    items: Iterable[Item], work: Callable[[Item], Result], left_out: list[dict[str, str]], name: Callable[[Item], str] = str
+) -> Iterator[tuple[Item, Result]]:
+    """Do work on images, past those that cannot be read or run.
+
+    Args:
+        items: files or images.
+        work: what to do with each.
+        left_out: takes the file of each item where the work fails, and the reason.
+        name: the file of an item.
+
+    Yields:
+        Each other item, and what its work returned.
+    """
+    for item in items:
+        try:
+            result = work(item)
+        except (ValueError, RuntimeError, MemoryError) as error:  # RuntimeError: torch finds no memory
+            left_out.append(dict(file=name(item), reason=str(error) or type(error).__name__))
+            continue
+        yield item, result
 
 
 class DatasetSamples:

@@ -23,7 +23,7 @@ import numpy as np
 
 from ...analysis.classes import class_names, palette_of
 from ...analysis.model import AnalysedModel
-from ...analysis.samples import leaving_out
+from ...analysis.samples import usable
 from ...analysis.scales.cells import Cell, Painter
 from ...analysis.scales.page import draw_page
 from ...analysis.scales.report import SUMMARY, Card, summarise, write_report
@@ -74,12 +74,7 @@ def run(args: Namespace) -> None:
     pages = Pages(args.picture, len(samples), args.per_picture, draw) if args.picture else None
     refuse_overwriting(args, *(pages.paths if pages else []))
     figures, cards, seen = [], [], Counter()
-    for sample in progress(samples, 'scales'):
-        view = None
-        with leaving_out(samples.left_out, sample.name):
-            view = viewer(sample)
-        if view is None:
-            continue
+    for _, view in usable(progress(samples, 'scales'), viewer, samples.left_out, lambda sample: sample.name):
         cells, one, classes = painter(view), figures_of(view), view.classes()
         figures.append(one | ({} if model.segments else _classes(view, names)))
         seen.update(classes)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ...analysis.samples import leaving_out
+from ...analysis.samples import usable
 from ...analysis.segment import ImageSegmenter, Segmentation
 from ...images import images_in, read_rgb, resize
 from ...scale_map import display_zoom, draw_scale_map, draw_segmentation, fit_to_display, panel
@@ -116,12 +116,14 @@ def write_pictures(image: np.ndarray, result: Segmentation, segmenter: ImageSegm
 def segment_all(segmenter: ImageSegmenter, plan: dict[Path, Path], opacity: float) -> tuple[list[Figures], LeftOut]:
     """Segment all images of the plan; returns their figures, and file and reason of those that were left out."""
     figures, left_out = [], []
-    for path, base in progress(plan.items(), 'segment'):
-        with leaving_out(left_out, path):
-            image = read_rgb(path)
-            result = segmenter(image)
-            write_pictures(image, result, segmenter, base, opacity)
-            figures.append(_figures(path, image, result))
+
+    def segment(path: Path) -> tuple[np.ndarray, Segmentation]:
+        image = read_rgb(path)
+        return image, segmenter(image)
+
+    for path, (image, result) in usable(progress(plan, 'segment'), segment, left_out):
+        write_pictures(image, result, segmenter, plan[path], opacity)
+        figures.append(_figures(path, image, result))
     return figures, left_out
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ...analysis.samples import leaving_out
+from ...analysis.samples import usable
 from ...analysis.scales.cells import Cell, PatchSizes, gate_cells, plain_name
 from ...analysis.scales.page import draw_page
-from ...analysis.transfer import apply_gate
+from ...analysis.transfer import GatedImage, apply_gate
 from ...checkpoints import load_gate, read_gate_normalization
 from ...engine.launch import read_config
 from ...engine.run_gate import read_run_gate
@@ -101,16 +101,18 @@ def gate_all(
     gate: LearnedGate, pixels: Normalization, files: list[Path], size: int, sizes: PatchSizes, left_out: list[dict[str, str]]
 ) -> Iterator[tuple[Figures, dict[str, Cell]]]:
     """Figures and pictures of every image; appends file and reason of those that cannot be read."""
-    for path in progress(files, 'transfer'):
-        with leaving_out(left_out, path):
-            image = read_rgb(path)
-            gated = apply_gate(gate, pixels, image, size)
-            mask, (height, width), (input_height, input_width) = gated.fine_mask, image.shape[:2], gated.image.shape[:2]
-            shape = dict(width=width, height=height, input_width=input_width, input_height=input_height)
-            decided = dict(regions=mask.size, fine_regions=int(mask.sum()), fine_share=float(mask.mean()))
-            about_image = (plain_name(str(path)), f'{width}x{height} pixels')
-            cells = gate_cells(sizes, gated.image, gated.p_fine, mask, about_image)
-            yield dict(file=str(path), **shape, **decided, mean_p_fine=float(gated.p_fine.mean())), cells
+
+    def decide(path: Path) -> tuple[np.ndarray, GatedImage]:
+        image = read_rgb(path)
+        return image, apply_gate(gate, pixels, image, size)
+
+    for path, (image, gated) in usable(progress(files, 'transfer'), decide, left_out):
+        mask, (height, width), (input_height, input_width) = gated.fine_mask, image.shape[:2], gated.image.shape[:2]
+        shape = dict(width=width, height=height, input_width=input_width, input_height=input_height)
+        decided = dict(regions=mask.size, fine_regions=int(mask.sum()), fine_share=float(mask.mean()))
+        about_image = (plain_name(str(path)), f'{width}x{height} pixels')
+        cells = gate_cells(sizes, gated.image, gated.p_fine, mask, about_image)
+        yield dict(file=str(path), **shape, **decided, mean_p_fine=float(gated.p_fine.mean())), cells
 
 
 def summarise(figures: Sequence[Figures]) -> dict[str, float | None]:
