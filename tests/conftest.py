@@ -4,7 +4,7 @@ import gc
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
 from PIL import Image
 from torch import Tensor, nn
+from yapf.yapflib.yapf_api import FormatCode
 
 from msvit.backbones import MSDyViT, MSEViT, MSSwin, MSViT
 from msvit.engine.safe_load import install_safe_loading
@@ -35,7 +36,11 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips what needs a GPU where there is none."""
+    """Begins with the tools, whose tests take longest, so that no process waits for another at the end.
+
+    Skips what needs a GPU where there is none.
+    """
+    items.sort(key=lambda item: 'test_tools' not in item.path.parts)
     if torch.cuda.is_available():
         return
     for item in items:
@@ -81,6 +86,22 @@ def _assert_relative(actual: Tensor, expected: Tensor, tolerance: float = 1e-5) 
     scale = expected.abs().max().clamp_min(1e-12)
     error = ((actual - expected).abs().max() / scale).item()
     assert error <= tolerance, f'relative error {error:.2e} > {tolerance:.0e}'
+
+
+@pytest.fixture(scope='session', autouse=True)
+def configs_formatted_once():
+    """A runner formats the same config for its log, its file and each checkpoint: longer work than to train a tiny model."""
+
+    @cache
+    def formatted(text: str, style: tuple, kwargs: tuple) -> tuple[str, bool]:
+        return FormatCode(text, style_config=dict(style), **dict(kwargs))
+
+    def format_once(text: str, style_config: dict, **kwargs) -> tuple[str, bool]:
+        return formatted(text, tuple(style_config.items()), tuple(kwargs.items()))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr('yapf.yapflib.yapf_api.FormatCode', format_once)
+        yield
 
 
 @pytest.fixture(scope='session')

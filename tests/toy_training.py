@@ -4,7 +4,6 @@ import gc
 import json
 import runpy
 import sys
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from mmengine.visualization import Visualizer
 from mmpretrain.visualization import UniversalVisualizer
 from mmseg.visualization import SegLocalVisualizer
 from PIL import Image
-from yapf.yapflib.yapf_api import FormatCode
 
 TOOLS = Path(__file__).resolve().parents[1] / 'tools'
 
@@ -91,15 +89,6 @@ def toy_config(tmp_path: Path) -> Path:
     return path
 
 
-def _format_once(text: str, style_config: dict, **kwargs) -> tuple[str, bool]:
-    return _formatted(text, tuple(style_config.items()), tuple(kwargs.items()))
-
-
-@cache
-def _formatted(text: str, style: tuple, kwargs: tuple) -> tuple[str, bool]:
-    return FormatCode(text, style_config=dict(style), **dict(kwargs))
-
-
 @pytest.fixture
 def run_tool(monkeypatch, tmp_path):
     """Return a function that runs ``tools/<name>`` in this process, in a folder that is not the project's."""
@@ -107,8 +96,6 @@ def run_tool(monkeypatch, tmp_path):
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
     monkeypatch.setenv('LOCAL_RANK', '0')
-    # A runner formats the same config for its log, its file and each checkpoint: longer work than to train a tiny model.
-    monkeypatch.setattr('yapf.yapflib.yapf_api.FormatCode', _format_once)
     # Workers that are waiting for work end only by this time-out, 5 s by default.
     monkeypatch.setattr('torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL', 0.2)
 
