@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from msvit.analysis.speed import GROUPS, models, training
+from msvit.analysis.speed import GROUPS, hosts, models, training
 from msvit.analysis.speed.models import fine_masks, fine_regions, mixed_segmenter, mixed_vit
 from msvit.cli import main
 
@@ -41,13 +41,14 @@ def test_the_segmenter_gives_scores_of_every_cell():
 
 @pytest.fixture
 def smaller(monkeypatch):
-    """ViT-Ti in the place of ViT-S, fewer classes, a smaller batch."""
+    """ViT-Ti in the place of ViT-S, fewer classes, smaller batches and images."""
     for module in (models, training):
         monkeypatch.setattr(module, 'ARCH', 'vit_tiny_patch16_224')
     monkeypatch.setattr(models, 'WIDTH', 192)
     monkeypatch.setattr(models, 'HEADS', 3)
     monkeypatch.setattr(models, 'CLASSES', 10)
     monkeypatch.setattr(training, 'BATCH', 2)
+    monkeypatch.setattr(hosts, 'SWIN_SIZES', (224,))
 
 
 @pytest.mark.parametrize('group', GROUPS)

@@ -9,12 +9,12 @@ from ...backbones import MSDyViT, MSEViT, MSSwin
 from ..decisions import random_masks
 from .row import Row, Setting
 
-SWIN_REGION = 16
+SWIN_REGION, SWIN_SIZES = 16, (224, 512)
 
 
 def host_rows(setting: Setting) -> Iterator[Row]:
     """Measure hosts under random masks, half of the regions coarse."""
-    for size in (224, 512):
+    for size in SWIN_SIZES:
         yield from _swin_rows(setting, size)
     for host, plain in ((MSEViT, 'EViT'), (MSDyViT, 'DynamicViT')):
         for batch in (1, 8):
