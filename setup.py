@@ -101,7 +101,8 @@ setup(
         'analysis': ANALYSIS,
         'docs': DOCS,
         'test': [
-            *('pytest', 'pytest-cov', 'pytest-xdist', 'hypothesis', 'ruff', 'pyright[nodejs]', 'setuptools>=77'),
+            *('pytest', 'pytest-cov', 'pytest-xdist', 'hypothesis', 'ruff', 'setuptools>=77'),
+            *('pyright[nodejs]', 'pandas-stubs'),
             *ANALYSIS,
             *DOCS,
         ],

@@ -16,13 +16,14 @@ from .model import AnalysedModel
 IGNORED = 255  # label of pixels that nobody knows
 
 Batch = TypeVar('Batch')
+Key = TypeVar('Key', bound=tuple[Hashable, ...])
 Row = TypeVar('Row')
 
 
 @torch.inference_mode()
 def evaluate(
     batches: Iterable[Batch],
-    variants: Mapping[tuple[Hashable, ...], Callable[[Batch], Mapping[str, Sequence[Any]]]],
+    variants: Mapping[Key, Callable[[Batch], Mapping[str, Sequence[Any]]]],
     names: Sequence[str],
 ) -> pd.DataFrame:
     """Run every variant on every batch; a batch at a time is in memory.

@@ -1,5 +1,7 @@
 """Inputs that would keep a CPU busy for hours without a word."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -20,8 +22,9 @@ def check_input(model: AnalysedModel, inputs: Tensor) -> None:
     """
     if inputs.is_cuda:
         return
-    windows = model.segments and model.model.test_cfg.get('mode') == 'slide'
-    run = inputs[..., : model.model.test_cfg.crop_size[0], : model.model.test_cfg.crop_size[1]] if windows else inputs
+    settings = cast(dict, model.model.test_cfg) if model.segments else {}
+    windows = settings.get('mode') == 'slide'
+    run = inputs[..., : settings['crop_size'][0], : settings['crop_size'][1]] if windows else inputs
     grid = model.backbone.grid(run)
     tokens = torch.tensor([grid.num_fine])
     macs = model.backbone.macs(grid, tokens, torch.ones(1, *grid.region_shape, dtype=torch.bool))

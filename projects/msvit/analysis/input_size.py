@@ -35,12 +35,13 @@ def native_size(cfg: Config, backbone: GatedBackbone) -> tuple[int, int]:
     """
     test_cfg = cfg.model.get('test_cfg') or {}
     if test_cfg.get('mode') == 'slide':
-        return _pair(test_cfg['crop_size'])
+        return pair(test_cfg['crop_size'])
     transforms = _transforms_of((cfg.get('test_dataloader') or {}).get('dataset'))
     if transforms and (size := _decided_size(transforms[-1][0])):
-        return _pair(size)[::-1]  # mmcv's transforms: (width, height)
+        width, height = pair(size)  # the order of mmcv's transforms
+        return height, width
     preprocessor = cfg.model.get('data_preprocessor') or cfg.get('data_preprocessor') or {}
-    return _pair(preprocessor.get('size') or backbone.patch_embed.img_size)
+    return pair(preprocessor.get('size') or backbone.patch_embed.img_size)
 
 
 def set_input_size(cfg: Config, size: int) -> None:
@@ -154,8 +155,10 @@ def _decided_size(transform: dict) -> int | Sequence[int] | None:
     return None if name in _LOOSE or transform.get('keep_ratio') else transform[_SIZES[name][0]]
 
 
-def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else tuple(size)
+def pair(size: int | Sequence[int]) -> tuple[int, int]:
+    """The two sides of a size that may be that of a square."""
+    first, second = (size, size) if isinstance(size, int) else size
+    return first, second
 
 
 def _scaled(value: Any, factor: float) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import seaborn as sns
 from torch import Tensor
@@ -44,7 +45,8 @@ def draw_masks(
             if one:
                 title, values = one
                 columns = values.shape[1]
-                numbers = dict(annot=columns <= MOST_NUMBERS, fmt='.2f', annot_kws=dict(fontsize=min(9, 46 / columns)))
+                font = dict(fontsize=min(9, 46 / columns))
+                numbers: dict[str, Any] = dict(annot=columns <= MOST_NUMBERS, fmt='.2f', annot_kws=font)
                 sns.heatmap(values.numpy(), vmin=0, vmax=most, cmap=HEAT, square=True, cbar=False, ax=axes, **numbers)
                 axes.set_title(title, fontsize=9, color=INK)
         shown = next(axes.collections[0] for axes in line if axes.collections)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..losses import GBaSLoss, build_gate_loss
 from ..tokens import TokenGrid
+from .input_size import pair
 from .model import AnalysedModel
 from .samples import Sample
 
@@ -85,10 +86,10 @@ def _shaping_losses(gate_loss: nn.Module | None) -> list[GBaSLoss]:
 
 def choose_grid(model: AnalysedModel, masks: Sequence[Tensor]) -> tuple[int, int]:
     """The grid (Hc, Wc) that more than half of the masks have, else that of the size the backbone is laid out for."""
-    (shape, number), *_ = Counter(tuple(mask.shape) for mask in masks).most_common(1)
+    (shape, number), *_ = Counter(pair(mask.shape) for mask in masks).most_common(1)
     return shape if 2 * number > len(masks) else _native_grid(model)
 
 
 def _native_grid(model: AnalysedModel) -> tuple[int, int]:
     backbone = model.backbone
-    return TokenGrid(*backbone.patch_embed.img_size, backbone.patch_size, backbone.coarse_patch_size).region_shape
+    return TokenGrid(*pair(backbone.patch_embed.img_size), backbone.patch_size, backbone.coarse_patch_size).region_shape

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -41,7 +42,8 @@ class AnalysedModel:
         budget: int | float | None = None,
     ):
         model = build_model(cfg) if checkpoint is None else load_model(cfg, checkpoint)
-        self.cfg, self.model, self.device = cfg, model.to(device), torch.device(device)
+        model.to(device)
+        self.cfg, self.model, self.device = cfg, model, torch.device(device)
         backbone = next((module for module in model.modules() if isinstance(module, GatedBackbone)), None)
         if backbone is None:
             raise ValueError(
@@ -64,7 +66,7 @@ class AnalysedModel:
     @property
     def num_classes(self) -> int:
         self.require_classes()
-        return self.model.decode_head.num_classes if self.segments else self.model.head.num_classes
+        return cast(Any, self.model.decode_head if self.segments else self.model.head).num_classes
 
     def require_classes(self) -> None:
         """Raise ValueError for a detector, which gives boxes and no classes of images or pixels."""

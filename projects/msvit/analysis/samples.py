@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import cv2
 import numpy as np
@@ -21,7 +21,8 @@ from .input_limit import check_input
 from .input_size import sized_transforms
 from .model import AnalysedModel
 
-Item, Result = TypeVar('Item'), TypeVar('Result')
+Item = TypeVar('Item')
+Result = TypeVar('Result')
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,8 @@ class InputPipeline:
         array = np.ascontiguousarray(image[..., ::-1] if self._bgr else image)
         shape = array.shape[:2]
         try:
-            return self._steps(dict(img=array, img_path='', img_shape=shape, ori_shape=shape, height=shape[0], width=shape[1]))
+            data = dict(img=array, img_path='', img_shape=shape, ori_shape=shape, height=shape[0], width=shape[1])
+            return cast(dict, self._steps(data))  # None stands for images that a training drops
         except (cv2.error, ZeroDivisionError) as error:
             raise ValueError(f'the test pipeline cannot take {shape[0]}x{shape[1]} pixels: {error}') from error
 

@@ -1,6 +1,7 @@
 """How figures look: colours that colour-blind eyes tell apart, each with a marker, a line or a hatch for greyscale."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -45,5 +46,5 @@ def save_figure(figure: Figure, path: Path) -> None:
 def legend_beside(axes: Axes) -> None:
     """Set the legend of the axes at their right."""
     handles, labels = axes.get_legend_handles_labels()
-    place = dict(loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
+    place: dict[str, Any] = dict(loc='center left', bbox_to_anchor=(1.01, 0.5), frameon=False)
     axes.legend(handles, labels, fontsize=9, labelcolor=INK, handlelength=3.2, **place)

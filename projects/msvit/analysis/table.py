@@ -1,6 +1,6 @@
 """Tables of figures."""
 
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -22,7 +22,7 @@ def spread(figures: pd.DataFrame) -> pd.DataFrame:
 
 def spread_of(values: pd.Series) -> dict[str, float]:
     """Summarise one column, see `spread`."""
-    return spread(values.to_frame()).iloc[0].to_dict()
+    return cast('dict[str, float]', spread(values.to_frame()).iloc[0].to_dict())
 
 
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:

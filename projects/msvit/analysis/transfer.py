@@ -40,7 +40,8 @@ def input_shape(shape: tuple[int, int], size: int) -> tuple[int, int]:
     """(height, width) with a shorter side of ``size`` pixels, or the longer of four times that for very long images: as mmseg
     resizes ADE20K."""
     scale = min(size / min(shape), MAX_ASPECT * size / max(shape))
-    return tuple(max(1, round(side * scale)) for side in shape)
+    height, width = (max(1, round(side * scale)) for side in shape)
+    return height, width
 
 
 @torch.no_grad()
@@ -97,8 +98,8 @@ def fade_coarse(image: np.ndarray, fine_mask: np.ndarray, seen: tuple[int, int],
     """
     fine = _spread(fine_mask, seen, coarse_patch_size, image.shape[:2])
     faded = np.where(fine[..., None], image, image + FADE * (255.0 - image)) / 255
-    lines = dict(color=[ink / 255 for ink in INK], mode='inner')  # within coarse regions: fine ones keep their pixels
-    return img_as_ubyte(mark_boundaries(faded, (~fine).astype(int), **lines))
+    colour = [ink / 255 for ink in INK]
+    return img_as_ubyte(mark_boundaries(faded, (~fine).astype(int), color=colour, mode='inner'))  # fine ones keep their pixels
 
 
 def heat_map(p_fine: np.ndarray, seen: tuple[int, int], coarse_patch_size: int, shown: tuple[int, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..checks import naming, to_mask
 from ..gates import BaseGate, GateOutput
 from ..losses import build_gate_loss
 from ..parts import build_part
-from ..tokens import TokenGrid, TokenIndex, pad_to_multiple
+from ..tokens import Layout, TokenGrid, TokenIndex, pad_to_multiple
 from .awaited import AwaitedGate
 from .macs import Macs
 from .trace import Decided, record
@@ -28,6 +28,8 @@ class GatedBackbone(nn.Module, ABC):
     patch_embed: PatchEmbed
     patch_size: int
     coarse_patch_size: int
+    layout: Layout
+    train_layout: Layout
     gate: BaseGate | None
     gate_loss: nn.Module | None
     init_cfg: dict[str, Any] | list | None = None

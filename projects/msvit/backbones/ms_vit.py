@@ -71,8 +71,7 @@ class MSViT(GatedBackbone, SharedModel):
         TypeError: the gate is no `BaseGate`, or ``arch`` neither a name nor a dict.
     """
 
-    layout: Layout
-    train_layout: Layout
+    pos_embed_mode: Literal['bilinear', 'bicubic']
     pos_embed: nn.Parameter
     native_shape: tuple[int, int]
 

@@ -4,14 +4,14 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
-from torch import nn
 
 from ..checkpoints import CheckpointError, read_checkpoint
 from ..compat import require_scope
 
 
-def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
+def load_model(cfg: Config, checkpoint: str | Path) -> BaseModel:
     """Build a config's model with the weights of a checkpoint, in evaluation mode, on the CPU.
 
     Weights that training would start from are not fetched; no code of the checkpoint runs.
@@ -34,7 +34,7 @@ def load_model(cfg: Config, checkpoint: str | Path) -> nn.Module:
     return model
 
 
-def build_model(cfg: Config) -> nn.Module:
+def build_model(cfg: Config) -> BaseModel:
     """Build a config's model with random weights, in evaluation mode, on the CPU; as `load_model`."""
     scope = cfg.get('default_scope', 'mmseg')
     require_scope(scope)

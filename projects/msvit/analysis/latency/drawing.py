@@ -1,6 +1,7 @@
 """Latency as figures: against tokens, as Figure 10, and over real images."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -9,7 +10,7 @@ from ..style import COLOURS, INK, MARKERS, dress, new_figure, save_figure
 from .timing import short
 
 LABELS = dict(blocks='transformer blocks alone', backbone='with gate and embedding', model='whole model, with its head')
-LEGEND = dict(frameon=False, fontsize=9, labelcolor=INK)
+LEGEND: dict[str, Any] = dict(frameon=False, fontsize=9, labelcolor=INK)
 
 
 def draw_tokens(times: pd.DataFrame, path: Path, title: str = '') -> None:
@@ -27,7 +28,7 @@ def draw_tokens(times: pd.DataFrame, path: Path, title: str = '') -> None:
     figure = new_figure(1.2 + 4.6 * len(batches), 4.2)
     panels = figure.subplots(1, len(batches), squeeze=False)[0]
     for axes, (batch, rows) in zip(panels, batches, strict=True):
-        lines = dict(
+        lines: dict[str, Any] = dict(
             hue='part', style='part', hue_order=parts[::-1], style_order=parts[::-1], palette=colours, markers=markers
         )
         mixed = rows[rows.number > 0]
@@ -61,11 +62,11 @@ def draw_images(images: pd.DataFrame, path: Path, title: str = '') -> None:
     grid = figure.add_gridspec(2, 2, width_ratios=(5, 1), height_ratios=(1, 5))
     axes = figure.add_subplot(grid[1, 0])
     top, right = figure.add_subplot(grid[0, 0], sharex=axes), figure.add_subplot(grid[1, 1], sharey=axes)
-    colours = dict(hue='kind', palette={'dense': 'black', 'mixed': COLOURS[0]})
+    colours: dict[str, Any] = dict(hue='kind', palette={'dense': 'black', 'mixed': COLOURS[0]})
     sns.scatterplot(
         shown, x='tokens', y='ms', ax=axes, style='kind', markers={'dense': 'D', 'mixed': 'o'}, alpha=0.7, **colours
     )
-    boxes = dict(whis=(5, 95), showfliers=False, fill=False, width=0.5, legend=False, **colours)
+    boxes: dict[str, Any] = dict(whis=(5, 95), showfliers=False, fill=False, width=0.5, legend=False, **colours)
     sns.boxplot(shown, x='tokens', y='kind', ax=top, **boxes)
     sns.boxplot(shown, x='kind', y='ms', ax=right, **boxes)
     dress(axes, 'tokens', 'ms per image')

@@ -1,6 +1,6 @@
 """Time against tokens: Figure 10, and the latencies of Tables 3 and 4."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
@@ -48,11 +48,11 @@ def summarise_tokens(times: pd.DataFrame) -> list[dict[str, Any]]:
         For each batch size the ``dense`` point and the ``mixed`` ones: ``batch``, ``tokens``, and by part the spread of
         ``seconds`` and how many times ``faster`` than dense, by the medians.
     """
-    groups: dict[int, list[dict[str, Any]]] = {}
+    groups: dict[Hashable, list[dict[str, Any]]] = {}
     for (batch, _), rows in times.groupby(['batch', 'number'], sort=False):
         seconds = {part: spread_of(calls) for part, calls in rows.groupby('part', sort=False).seconds}
         points = groups.setdefault(batch, [])
-        point = dict(batch=batch, tokens=int(rows.tokens.iloc[0]), seconds=seconds)
+        point: dict[str, Any] = dict(batch=batch, tokens=int(rows.tokens.iloc[0]), seconds=seconds)
         dense = points[0]['seconds'] if points else seconds
         point['faster'] = {part: dense[part]['median'] / one['median'] for part, one in seconds.items()}
         points.append(point)

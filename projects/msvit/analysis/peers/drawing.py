@@ -1,6 +1,7 @@
 """Drift and accuracy against cost, as a figure."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -19,10 +20,10 @@ def draw_peers(results: pd.DataFrame, path: Path, feature: str, title: str = '')
         title: above the axes.
     """
     sizes = sorted(results.seconds.iloc[0])
-    costs = {'GMACs of an image, mean': results.gmacs}
+    costs: dict[str, Any] = {'GMACs of an image, mean': results.gmacs}
     for size in sizes:
         name = 'ms of an image' + (f', batch of {size}' if size > 1 else ' alone')
-        costs[name] = results.seconds.map(lambda seconds, size=size: 1e3 * seconds[size])
+        costs[name] = [1e3 * seconds[size] for seconds in results.seconds]
     drifts = {f'drift of the {feature}:\nrelative L2': results.distances}
     if results.right.notna().all():
         drifts['top-1 accuracy (%)'] = 100 * results.right
@@ -31,7 +32,7 @@ def draw_peers(results: pd.DataFrame, path: Path, feature: str, title: str = '')
     table = results.assign(**costs, **drifts)
     peers, dense = table[table.method != DENSE], table[table.method == DENSE]
     kinds = peers.method.nunique()
-    style = dict(hue='method', style='method', palette=COLOURS[:kinds], markers=list(MARKERS[:kinds]))
+    style: dict[str, Any] = dict(hue='method', style='method', palette=COLOURS[:kinds], markers=list(MARKERS[:kinds]))
     style |= dict(markersize=7, sort=False, estimator=None)
 
     figure = new_figure(3.6 * len(costs) + 1.8, 3.5 * len(drifts))

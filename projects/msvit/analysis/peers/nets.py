@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from inspect import signature
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
@@ -92,7 +92,7 @@ class HostWeights:
         """The classes (B,) of a classifier."""
         prefix = features.prefix
         token = prefix[:, 0] if self.backbone.dist_token is None else prefix[:, :2].unbind(dim=1)
-        return self.model.model.head((token,)).argmax(dim=1)
+        return cast(nn.Module, self.model.model.head)((token,)).argmax(dim=1)
 
     def _host(self, kind: type[_Host], **options: Any) -> _Host:
         net = kind(**self._settings, out_type='tokens', **options)

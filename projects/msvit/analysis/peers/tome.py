@@ -1,10 +1,10 @@
 """Token Merging (Bolya et al., "Token Merging: Your ViT But Faster", ICLR 2023) of a plain timm ViT."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from operator import index
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -58,7 +58,7 @@ class ToMe(nn.Module):
             The tokens that are left (B, N', C), and the patches that each stands for (B, N'), 1 for prefix tokens.
         """
         vit, size = self.vit, None
-        for block, r in zip(vit.blocks, self.schedule, strict=True):
+        for block, r in zip(cast('Iterable[Block]', vit.blocks), self.schedule, strict=True):
             x, size = _forward_block(block, x, size, r, vit.num_prefix_tokens)
         return vit.norm(x), torch.ones(x.shape[:2], device=x.device) if size is None else size
 
@@ -146,12 +146,13 @@ def tome_macs(vit: VisionTransformer, num_tokens: int, r: int | Sequence[int]) -
         raise ValueError(f'num_tokens must be at least 1, got {num_tokens}')
     macs = num_tokens * vit.patch_embed.proj.weight.numel()
     patches = num_tokens
-    for block, wanted in zip(vit.blocks, _schedule(r, len(vit.blocks)), strict=True):
+    for block, wanted in zip(cast('Iterable[Block]', vit.blocks), _schedule(r, len(vit.blocks)), strict=True):
+        attn = cast(Attention, block.attn)
         length, merged = patches + vit.num_prefix_tokens, min(wanted, patches // 2)
-        macs += length * linear_macs(block.attn) + 2 * length**2 * block.attn.attn_dim
+        macs += length * linear_macs(attn) + 2 * length**2 * attn.attn_dim
         if merged:
             in_b = (patches + vit.num_prefix_tokens % 2) // 2
-            macs += (patches - in_b) * in_b * block.attn.head_dim
+            macs += (patches - in_b) * in_b * attn.head_dim
         macs += (length - merged) * linear_macs(block.mlp)
         patches -= merged
     return macs
@@ -177,7 +178,7 @@ def r_for_macs(vit: VisionTransformer, num_tokens: int, macs: float) -> int:
 
 
 def _forward_block(block: Block, x: Tensor, size: Tensor | None, r: int, num_prefix: int) -> tuple[Tensor, Tensor | None]:
-    attended, keys = _attend(block.attn, block.norm1(x), size)
+    attended, keys = _attend(cast(Attention, block.attn), block.norm1(x), size)
     x = x + block.drop_path1(block.ls1(attended))
     r = min(r, (x.shape[1] - num_prefix) // 2)
     if r > 0:

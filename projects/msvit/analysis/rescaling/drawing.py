@@ -2,6 +2,7 @@
 
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import seaborn as sns
@@ -28,7 +29,7 @@ def draw_rescaled(scores: pd.DataFrame, path: Path, accuracy: str, title: str = 
     figure = new_figure(4.4 * len(figures) + 1.9, 4.2)
     panels = figure.subplots(1, len(figures), squeeze=False)[0]
     for axes, (column, name) in zip(panels, figures.items(), strict=True):
-        patch = dict(hue='patch', size='patch', palette=list(islice(cycle(COLOURS), patches)), sizes=(2.5, 1))
+        patch: dict[str, Any] = dict(hue='patch', size='patch', palette=list(islice(cycle(COLOURS), patches)), sizes=(2.5, 1))
         legend = 'full' if axes is panels[-1] else False
         sns.lineplot(shown, x='tokens', y=column, style='method', marker='o', ax=axes, legend=legend, **patch)
         axes.plot(own.tokens, own[column], '*', color='black', markersize=12, zorder=4, label='untouched' if legend else None)

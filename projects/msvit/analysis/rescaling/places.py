@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from torch import Tensor
 
-from ..input_size import set_input_size, sized_transforms
+from ..input_size import pair, set_input_size, sized_transforms
 from ..model import AnalysedModel
 from .weights import require_vit, resize_images
 
@@ -36,12 +36,12 @@ class OwnInput:
             TypeError: its backbone is no ViT.
         """
         backbone = require_vit(model.backbone)
-        return cls(backbone.patch_size, backbone.coarse_patch_size // backbone.patch_size, tuple(inputs.shape[-2:]))
+        return cls(backbone.patch_size, backbone.coarse_patch_size // backbone.patch_size, pair(inputs.shape[-2:]))
 
     @property
     def grid(self) -> tuple[int, int]:
         """(rows, columns) of patches."""
-        return tuple(-(-side // self.patch_size) for side in self.shape)
+        return pair([-(-side // self.patch_size) for side in self.shape])
 
     @property
     def tokens_per_side(self) -> int:
@@ -102,7 +102,7 @@ class Place:
         """(height, width) in whole patches, for an own input of (height, width) pixels."""
         cells = (-(-side // self.own.patch_size) for side in own)
         factor = Fraction(self.tokens_per_side, self.own.tokens_per_side)
-        return tuple(max(1, round(count * factor)) * self.patch_size for count in cells)
+        return pair([max(1, round(count * factor)) * self.patch_size for count in cells])
 
 
 def places_of_tokens(own: OwnInput, patch_sizes: Iterable[int], tokens_per_side: Iterable[int]) -> list[Place]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cache, partial
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -125,7 +125,7 @@ def _predict(model: AnalysedModel, inputs: Tensor, own: Sequence[Sample]) -> lis
     if not model.segments:
         return list(scores.argmax(dim=1).cpu())
     size = own[0].inputs.shape[-2:]
-    scores = F.interpolate(scores, size=size, mode='bilinear', align_corners=model.model.align_corners)
+    scores = F.interpolate(scores, size=size, mode='bilinear', align_corners=cast(bool, model.model.align_corners))
     shapes = (sample.image.shape[:2] for sample in own)  # without what the preprocessor padded
     return [one[:height, :width] for one, (height, width) in zip(scores.argmax(dim=1).cpu(), shapes, strict=True)]
 
@@ -134,7 +134,7 @@ def _batches(
     model: AnalysedModel, samples: Iterable[Sample], read: Mapping[Fraction, Iterable[Sample]], largest: Fraction
 ) -> Iterator[_Batch]:
     def size_of(row: tuple[Sample, ...]) -> float:
-        return min(MAX_BATCH, BATCH_VALUES / (row[0].inputs.numel() * largest**2))
+        return min(MAX_BATCH, float(BATCH_VALUES / (row[0].inputs.numel() * largest**2)))
 
     for rows in in_batches(_aligned([samples, *read.values()]), lambda row: row[0].inputs.shape, size_of):
         own, *others = zip(*rows, strict=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -74,7 +74,7 @@ def resample_projection(projection: nn.Conv2d, patch_size: int, kernel: Literal[
         resized = resample_patch_embed(weight, list(size), interpolation='bilinear', antialias=True)
     else:
         resized = resize_images(weight, size) * (weight.shape[-1] / patch_size) ** 2
-    options = dict(stride=size, bias=projection.bias is not None, device=weight.device, dtype=weight.dtype)
+    options: dict[str, Any] = dict(stride=size, bias=projection.bias is not None, device=weight.device, dtype=weight.dtype)
     twin = nn.Conv2d(projection.in_channels, projection.out_channels, size, **options)
     twin.weight.copy_(resized)
     twin.bias = projection.bias

@@ -102,15 +102,15 @@ class Painter:
             'mixed scale': self._prediction(view, view.mixed, shown, macs(mixed.gmacs)),
             self.dense: self._prediction(view, view.dense, shown, f'{macs(dense.gmacs)}, {self._agreement(view)}'),
         }
-        if self.palette is not None and view.sample.label is not None:
-            known = np.mean(view.sample.label != IGNORED)
+        if self.palette is not None and isinstance(view.sample.label, np.ndarray):
+            known = float(np.mean(view.sample.label != IGNORED))
             words = () if known == 1 else (f'{percent(known)} of pixels labelled',)
-            cells['ground truth'] = Cell(self._segmentation(shown, view.sample.label), words)
+            cells['ground truth'] = Cell(self._segmentation(shown, view.sample.label, self.palette), words)
         return cells
 
     def _about_image(self, view: ScaleView) -> tuple[str, ...]:
         height, width = view.sample.image.shape[:2]
-        truth = () if self.palette is not None or view.sample.label is None else (self.names[view.sample.label],)
+        truth = (self.names[view.sample.label],) if isinstance(view.sample.label, int) else ()
         return (view.sample.note or f'{width}x{height} pixels', *truth)
 
     def _agreement(self, view: ScaleView) -> str:
@@ -120,14 +120,15 @@ class Painter:
 
     def _prediction(self, view: ScaleView, prediction: Prediction, shown: np.ndarray, cost: str) -> Cell:
         if self.palette is None:
-            return Cell(draw_bars(prediction.said, self.names, view.sample.label), (cost,), photo=False)
+            truth = view.sample.label if isinstance(view.sample.label, int) else None
+            return Cell(draw_bars(prediction.said, self.names, truth), (cost,), photo=False)
         accuracy = view.accuracy(prediction)
         words = (cost,) if accuracy is None else (cost, f'{percent(accuracy)} of pixels right')
-        return Cell(self._segmentation(shown, prediction.said), words)
+        return Cell(self._segmentation(shown, prediction.said, self.palette), words)
 
-    def _segmentation(self, shown: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def _segmentation(self, shown: np.ndarray, labels: np.ndarray, palette: np.ndarray) -> np.ndarray:
         labels = resize(labels, shown.shape[:2])
-        return write_names(draw_segmentation(shown, labels, self.palette, IGNORED, OPACITY), labels, self.names)
+        return write_names(draw_segmentation(shown, labels, palette, IGNORED, OPACITY), labels, self.names)
 
 
 def draw_bars(probabilities: np.ndarray, names: Sequence[str], truth: int | None = None) -> np.ndarray:
@@ -142,7 +143,7 @@ def draw_bars(probabilities: np.ndarray, names: Sequence[str], truth: int | None
         (H, 240, 3) uint8 RGB.
     """
     font, step = ImageFont.load_default(14), 52
-    best = np.argsort(-probabilities, kind='stable')[:TOP]
+    best: list[int] = np.argsort(-probabilities, kind='stable')[:TOP].tolist()
     picture = Image.new('RGB', (BARS_WIDTH, step * len(best)), 'white')
     pen = ImageDraw.Draw(picture)
     for y, index in zip(range(0, picture.height, step), best, strict=True):
@@ -172,7 +173,7 @@ def plain_name(name: str) -> str:
     return f'number {name}' if name.isdigit() else Path(name).name.encode('utf-8', 'replace').decode()
 
 
-def elided(text: str, font: ImageFont.FreeTypeFont, width: float) -> str:
+def elided(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
     """A text that fits into so many pixels, its middle left out if need be."""
     if font.getlength(text) <= width:
         return text

@@ -1,6 +1,7 @@
 """Names of classes written into a segmentation, so that it reads without colours."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -23,16 +24,16 @@ def write_names(picture: np.ndarray, labels: np.ndarray, names: Sequence[str]) -
     """
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image)
-    for index in np.unique(labels):
+    for index in map(int, np.unique(labels)):
         if not 0 <= index < len(names):
             continue
         mask = labels == index
         size = HEIGHT, round(FONT.getlength(names[index])) + 4
-        roomy = ndimage.minimum_filter(mask, size, mode='constant')
+        roomy = np.asarray(ndimage.minimum_filter(mask, size, mode='constant'), dtype=bool)
         if not roomy.any():
             continue
-        depth = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1] * roomy
-        areas, _ = ndimage.label(mask)
+        depth = np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1)))[1:-1, 1:-1] * roomy
+        areas, _ = cast('tuple[np.ndarray, int]', ndimage.label(mask))
         boxes = ndimage.find_objects(areas)
         for area in np.unique(areas[roomy]):
             box = boxes[area - 1]

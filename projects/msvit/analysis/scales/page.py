@@ -84,6 +84,7 @@ def _swatches(classes: Mapping[str, Colour], width: int) -> list[list[tuple[int,
         if x + need > width:
             lines.append([])
             x = 0
-        lines[-1].append((x, name, tuple(map(int, colour))))
+        red, green, blue = map(int, colour)
+        lines[-1].append((x, name, (red, green, blue)))
         x += need
     return lines

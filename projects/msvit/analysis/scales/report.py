@@ -4,7 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,8 @@ class Card(NamedTuple):
 def summarise(figures: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
     """Take the spread over images of each figure that all of them have."""
     table = pd.DataFrame(figures, columns=list(SUMMARY)).dropna(axis='columns')
-    return spread(table.astype(float)).to_dict('index') if len(table) and len(table.columns) else {}
+    spreads = spread(table.astype(float)).to_dict('index') if len(table) and len(table.columns) else {}
+    return cast('dict[str, dict[str, float]]', spreads)
 
 
 def write_report(

@@ -30,7 +30,7 @@ class Prediction:
     @property
     def labels(self) -> np.ndarray:
         """Class indices: (H, W), or of a classifier the one most likely, ()."""
-        return self.said if self.said.ndim == 2 else self.said.argmax()
+        return self.said if self.said.ndim == 2 else np.asarray(self.said.argmax())
 
 
 @dataclass(frozen=True)

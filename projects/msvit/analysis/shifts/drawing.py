@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def draw_shifts(points: pd.DataFrame, examples: Sequence[Example], metric: str, 
     height, width = examples[0].image.shape[:2]
     top = 3 * 8.4 / max(len(examples), 4) * height / width + 1.1
     figure = new_figure(8.4, top + 4.2)
-    above, below = figure.subfigures(2, 1, height_ratios=(top, 4.2))
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(top, 4.2))[:, 0]
     _draw_examples(above, examples, title)
     _draw_points(below.subplots(), points, metric)
     save_figure(figure, path)
@@ -111,13 +111,13 @@ def _draw_examples(figure: SubFigure, examples: Sequence[Example], title: str) -
 def _draw_points(axes: Axes, points: pd.DataFrame, metric: str) -> None:
     gain, cost = f'{metric},\nlearned - fixed', 'MACs,\nlearned / fixed'
     shown = points.rename(columns={'gain': gain, 'macs_ratio': cost})
-    shown[' '] = np.sign(points.gain.fillna(0)).map(KINDS)
+    shown[' '] = points.gain.fillna(0).apply(np.sign).map(KINDS)
     limit = max(float(points.gain.abs().max()), 0.1)
     # blue: the learned gate is better; the markers say so in greyscale
-    colours = dict(hue=gain, palette='RdBu', hue_norm=(-limit, limit))
-    style = dict(size=cost, sizes=(25, 230), style=' ', markers=MARKERS, edgecolor=INK, linewidth=0.8, zorder=3)
+    colours: dict[str, Any] = dict(hue=gain, palette='RdBu', hue_norm=(-limit, limit))
+    style: dict[str, Any] = dict(size=cost, sizes=(25, 230), style=' ', markers=MARKERS, edgecolor=INK, linewidth=0.8)
     sns.scatterplot(
-        shown.sort_values(cost, ascending=False), x='zoom', y='distance', ax=axes, legend='brief', **colours, **style
+        shown.sort_values(cost, ascending=False), x='zoom', y='distance', ax=axes, legend='brief', zorder=3, **colours, **style
     )
     dress(
         axes,

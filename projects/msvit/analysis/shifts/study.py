@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -104,7 +104,7 @@ def evaluate_shifts(
     rows = evaluate(batches, variants, ('point', 'gate'))
     if rows.empty:
         raise ValueError('there is no image')
-    scores = score(rows, ('point', 'gate')).unstack('gate')
+    scores = cast(pd.DataFrame, score(rows, ('point', 'gate')).unstack('gate'))
     scores.columns = [f'{gate}_{figure}' for figure, gate in scores.columns]
     places = pd.DataFrame([dict(zoom=one.zoom, x=one.x, y=one.y, distance=one.distance) for one in transforms])
     return places.join(scores).assign(
@@ -144,8 +144,8 @@ def _judge_moved(
     images = move_images(torch.cat([sample.inputs for sample in batch]), transform, fill)
     labels = torch.stack([_label(sample) for sample in batch])
     if model.segments:
-        return judge(model, [torch.from_numpy(model.predict(images))], move_labels(labels, transform))
-    return judge(model, model.forward(images).argmax(dim=1).cpu(), labels)
+        return judge(model, [torch.from_numpy(model.predict(images))], list(move_labels(labels, transform)))
+    return judge(model, list(model.forward(images).argmax(dim=1).cpu()), list(labels))
 
 
 def _label(sample: Sample) -> Tensor:

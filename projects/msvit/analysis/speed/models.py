@@ -1,11 +1,13 @@
 """The models that speed is measured on, with random weights: time does not depend on what they learned."""
 
-from typing import Any
+from typing import Any, cast
 
 import timm
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
+from mmseg.models import BaseSegmentor
 from mmseg.registry import MODELS
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from ...backbones import MSDyViT, MSEViT, MSViT
@@ -20,9 +22,9 @@ PATCH, REGION = 16, 32
 CLASSES = 150
 
 
-def plain_vit(img_size: int | tuple[int, int]) -> nn.Module:
+def plain_vit(img_size: int | tuple[int, int]) -> VisionTransformer:
     """Build timm's ViT-S/16 without classifier, patch 16."""
-    return timm.create_model(ARCH, img_size=img_size, num_classes=0, global_pool='').eval()
+    return cast(VisionTransformer, timm.create_model(ARCH, img_size=img_size, num_classes=0, global_pool='').eval())
 
 
 def mixed_vit(img_size: int, tokens: int | None = None, **options: Any) -> MSViT:
@@ -84,7 +86,7 @@ def fine_masks(img_size: int, tokens: list[int]) -> Tensor:
     return random_masks([fine_regions(img_size, count) for count in tokens], (side, side))
 
 
-def mmseg_segmenter(img_size: int) -> nn.Module:
+def mmseg_segmenter(img_size: int) -> BaseSegmentor:
     """mmsegmentation's own Segmenter-S/16 with a mask transformer, as its configs build it."""
     backbone = dict(
         type='mmseg.VisionTransformer',
@@ -101,7 +103,7 @@ def mmseg_segmenter(img_size: int) -> nn.Module:
     return _segmenter(backbone, 'mmseg.SegmenterMaskTransformerHead')
 
 
-def mixed_segmenter(img_size: int, tokens: int | None = None, kind: str = 'EncoderDecoder', **test_cfg: Any) -> nn.Module:
+def mixed_segmenter(img_size: int, tokens: int | None = None, kind: str = 'EncoderDecoder', **test_cfg: Any) -> BaseSegmentor:
     """MSSeg-S/16,32; without ``tokens`` its dense twin on the same blocks and head.
 
     Args:
@@ -120,7 +122,7 @@ def segmenter_head(name: str) -> nn.Module:
         return MODELS.build(_head(name)).eval()
 
 
-def _segmenter(backbone: dict[str, Any], head: str, kind: str = 'EncoderDecoder', **test_cfg: Any) -> nn.Module:
+def _segmenter(backbone: dict[str, Any], head: str, kind: str = 'EncoderDecoder', **test_cfg: Any) -> BaseSegmentor:
     config = dict(type=kind, backbone=backbone, decode_head=_head(head), test_cfg={'mode': 'whole', **test_cfg})
     with DefaultScope.overwrite_default_scope('mmseg'):
         return MODELS.build(ConfigDict(config)).eval()

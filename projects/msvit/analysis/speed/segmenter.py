@@ -52,6 +52,6 @@ def _sliding_row(setting: Setting) -> Row:
     sample = SegDataSample(metainfo=dict(ori_shape=(375, 500), img_shape=(height, width), pad_shape=(height, width)))
     runs = {key: lambda model=model: model.predict(image, [sample.clone()]) for key, model in models.items()}
     with torch.inference_mode():
-        theirs, ours = (run()[0].pred_sem_seg.data for run in runs.values())
+        theirs, ours = (run()[0].pred_sem_seg.get('data') for run in runs.values())
     agree = (ours == theirs).float().mean().item()
     return setting.measure(runs, slow=True).row(name, baseline, note=f'{agree:.2%} of the labels equal')

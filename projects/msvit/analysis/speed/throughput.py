@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
+from typing import cast
 
 import torch
 from torch import nn
 
+from ...backbones import MSViT
 from ..macs import count_macs
 from ..memory import peak_memory
 from .models import fine_masks, mixed_segmenter, mixed_vit, mmseg_segmenter, peers_of, plain_vit
@@ -89,7 +91,7 @@ def _ways(model: nn.Module, setting: Setting) -> Ways:
     ways = {'': model}
     for compiled, graphs in ((False, True), (True, False), (True, True)) if setting.device.type == 'cuda' else ():
         twin = deepcopy(model)
-        backbone = getattr(twin, 'backbone', twin)
+        backbone = cast(MSViT, getattr(twin, 'backbone', twin))
         if compiled:
             backbone.compile_blocks()
         if graphs:

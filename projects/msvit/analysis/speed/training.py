@@ -1,19 +1,22 @@
 """A training step: forward, backward and update, the gate and its loss included."""
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...backbones import MSViT
+from ...gates import MLPGate
+from ...tokens import Layout
 from ..training_time import measure_steps
 from .models import ARCH, PATCH, REGION, plain_vit
 from .row import Row, Setting
 
 SIZE, BATCH, CLASSES = 224, 8, 1000
 REGIONS, DENSE = (SIZE // REGION) ** 2, (SIZE // PATCH) ** 2
-LAYOUTS = ('packed', 'trimmed', 'masked')
+LAYOUTS: tuple[Layout, ...] = ('packed', 'trimmed', 'masked')
 # Mean tokens of 196 in the paper's Table 5 (every step draws anew), and the speed-up asked for.
 ASKED = {147: dict(packed=1 / 0.77, trimmed=1 / 0.84), 117: {}}
 
@@ -30,7 +33,7 @@ def _rows_at(setting: Setting, tokens: int, asked: dict[str, float]) -> Iterator
     labels = torch.arange(BATCH, device=setting.device)
 
     def step_of(net: nn.Module, features: Callable[[], Tensor], gate_losses: Callable[[], dict[str, Tensor]]) -> Callable:
-        head = setting.place(nn.Linear(net.embed_dim, CLASSES))
+        head = setting.place(nn.Linear(cast(int, net.embed_dim), CLASSES))
         optimizer = torch.optim.SGD([*net.parameters(), *head.parameters()], lr=1e-5, momentum=0.9)
 
         def step(number: int) -> float | Tensor:
@@ -43,9 +46,10 @@ def _rows_at(setting: Setting, tokens: int, asked: dict[str, float]) -> Iterator
 
         return step
 
-    def mixed_step(layout: str) -> Callable[[int], float | Tensor]:
+    def mixed_step(layout: Layout) -> Callable[[int], float | Tensor]:
         torch.manual_seed(0)  # the same gate
-        net = setting.place(_mixed(layout, fine_share)).train()
+        net = setting.place(_mixed(layout, fine_share))
+        net.train()
         return step_of(net, lambda: net(images)[0], net.pop_gate_losses)
 
     dense = setting.place(plain_vit(SIZE)).train()
@@ -65,9 +69,9 @@ def _rows_at(setting: Setting, tokens: int, asked: dict[str, float]) -> Iterator
         )
 
 
-def _mixed(layout: str, fine_share: float) -> MSViT:
+def _mixed(layout: Layout, fine_share: float) -> MSViT:
     gate = dict(type='msvit.MLPGate', init_p_fine=fine_share)
     loss = dict(type='msvit.GBaSLoss', target=fine_share)
     net = MSViT(ARCH, gate=gate, gate_loss=loss, layout=layout, out_type='cls_token')
-    nn.init.zeros_(net.gate.mlp[-1].weight)  # every region is fine with the same probability
+    nn.init.zeros_(cast(MLPGate, net.gate).last_layer.weight)  # every region is fine with the same probability
     return net

@@ -35,18 +35,19 @@ def draw(summaries: pd.DataFrame, metric: str, path: Path, title: str = '') -> N
 
     figure = new_figure()
     axes = figure.add_subplot()
-    bars = dict(fmt='none', ecolor=INK, elinewidth=1, capsize=2, alpha=0.55, zorder=2)
+    bars: dict[str, Any] = dict(fmt='none', ecolor=INK, elinewidth=1, capsize=2, alpha=0.55, zorder=2)
     axes.errorbar(shown.gmacs, shown.metric, shown.metric_std.fillna(0), shown.gmacs_std.fillna(0), **bars)
-    places, sizes = dict(x='gmacs', y='metric', ax=axes), list(dict.fromkeys(shown.input))
+    places: dict[str, Any] = dict(x='gmacs', y='metric', ax=axes)
+    sizes = list(dict.fromkeys(shown.input))
     if len(mixed):
         kinds = list(dict.fromkeys(mixed.sort_index().kind))
         colours = {kind: COLOURS[number % len(COLOURS)] for number, kind in enumerate(kinds)}
         markers = {kind: MARKERS[number % len(MARKERS)] for number, kind in enumerate(kinds)}
-        style = dict(hue='kind', hue_order=kinds, palette=colours)
+        style: dict[str, Any] = dict(hue='kind', hue_order=kinds, palette=colours)
         dashes = {size: '' if line == '-' else line[1] for size, line in zip(sizes, LINES, strict=False)}
-        one_size = dict(style='input', dashes=dashes) if len(sizes) > 1 else {}
+        one_size: dict[str, Any] = dict(style='input', dashes=dashes) if len(sizes) > 1 else {}
         sns.lineplot(mixed, **places, **style, **one_size, sort=False, estimator=None, legend=False)
-        sizing = dict(size='g*', sizes=(30, 110)) if mixed['g*'].nunique() > 1 else dict(s=60)
+        sizing: dict[str, Any] = dict(size='g*', sizes=(30, 110)) if mixed['g*'].nunique() > 1 else dict(s=60)
         sns.scatterplot(mixed, **places, **style, **sizing, style='kind', markers=markers, legend='full', zorder=3)
         if one_size:
             for size in sizes:
@@ -54,7 +55,7 @@ def draw(summaries: pd.DataFrame, metric: str, path: Path, title: str = '') -> N
     names = list(dict.fromkeys(baselines.kind))
     for (name, size), group in baselines.groupby(['kind', 'input'], sort=False):
         marker = BASELINE_MARKERS[names.index(name) % len(BASELINE_MARKERS)]
-        hollow = dict(markerfacecolor='white') if sizes.index(size) % 2 else {}
+        hollow: dict[str, Any] = dict(markerfacecolor='white') if sizes.index(size) % 2 else {}
         label = f'{name}, {size}' if len(sizes) > 1 else name
         axes.plot(group.gmacs, group.metric, marker, color='black', markersize=12, label=label, **hollow)
     dress(axes, 'GMACs per image (backbone, mean)', NAMES.get(metric, metric), title)

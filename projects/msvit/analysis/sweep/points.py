@@ -108,7 +108,7 @@ def make_points(
         for name, baseline in (dense or {}).items():
             points += [_point(baseline, work_dir, dict(dense=name), img_size=size, seed=seed) for size in sizes]
         for name, options in (variants or {'': {}}).items():
-            labels = dict(variant=name) if name else {}
+            labels: Values = dict(variant=name) if name else {}
             points += [
                 _point(cfg, work_dir, labels, options, target, weight, size, seed)
                 for size in sizes

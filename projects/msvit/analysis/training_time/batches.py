@@ -1,8 +1,9 @@
 """Batches for training steps, made or loaded before the clock starts."""
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.runner import Runner
@@ -10,6 +11,7 @@ from mmengine.structures import PixelData
 from mmpretrain.structures import DataSample
 from mmseg.structures import SegDataSample
 
+from ..input_size import pair
 from ..model import AnalysedModel
 
 
@@ -47,9 +49,10 @@ def load_batches(model: AnalysedModel, count: int, batch_size: int | None = None
     loader = Runner.build_dataloader(settings, seed=seed)
     whole = (batch for batch in loader if len(batch['inputs']) == size)
     items = [model.model.data_preprocessor(batch, training=True) for batch in islice(whole, count)]
+    images = len(cast(Sized, loader.dataset))
     if not items:
-        raise ValueError(f'the training set has {len(loader.dataset)} images, a batch needs {size}: choose a smaller batch')
-    return Batches(items, size, len(loader.dataset))
+        raise ValueError(f'the training set has {images} images, a batch needs {size}: choose a smaller batch')
+    return Batches(items, size, images)
 
 
 def noise_batches(model: AnalysedModel, count: int, batch_size: int | None = None, seed: int = 0) -> Batches:
@@ -79,4 +82,4 @@ def noise_batches(model: AnalysedModel, count: int, batch_size: int | None = Non
 def _training_shape(model: AnalysedModel) -> tuple[int, int]:
     """(height, width) of a training image: a segmentor's preprocessor says it, a classifier's backbone."""
     size = (model.cfg.model.get('data_preprocessor') or {}).get('size') or model.backbone.patch_embed.img_size
-    return tuple(size)
+    return pair(size)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..latency import short
 from ..style import COLOURS, HATCHES, INK, dress, new_figure, save_figure
@@ -23,7 +24,7 @@ def draw_costs(costs: Mapping[str, StepCost], path: Path, title: str = '') -> No
         ratios = cost.seconds['median'] / base.seconds['median'], cost.peak_bytes / base.peak_bytes
         places = [group + (number - (len(costs) - 1) / 2) * width for group in range(2)]
         colour, hatch = ('#777777', '') if number == 0 else (COLOURS[number - 1], HATCHES[number])
-        style = dict(color=colour, hatch=hatch, edgecolor='white', linewidth=0.5)
+        style: dict[str, Any] = dict(color=colour, hatch=hatch, edgecolor='white', linewidth=0.5)
         bars = axes.bar(places, ratios, width * 0.92, label=f'{name}, {cost.tokens:.0f} tokens', **style)
         values = f'{short(1000 * cost.seconds["median"])} ms', f'{short(cost.peak_bytes / 1e6)} MB'
         labels = [f'{ratio:.2f}x\n{value}' for ratio, value in zip(ratios, values, strict=True)]

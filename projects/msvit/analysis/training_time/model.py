@@ -3,20 +3,22 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final, Literal
 
 from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from torch import Tensor
 
 from ...backbones import MSSwin
+from ...tokens import Layout
 from ..model import AnalysedModel
 from .batches import Batches
 from .steps import StepCost, measure_steps
 
-PLAIN = 'plain'
+PLAIN: Final = 'plain'
 
 
-def layouts_of(model: AnalysedModel) -> tuple[str, ...]:
+def layouts_of(model: AnalysedModel) -> tuple[Layout, ...]:
     """The layouts in which a model can train; windows, as of Swin, have no longest sequence to trim to."""
     return ('masked', 'packed') if isinstance(model.backbone, MSSwin) else ('masked', 'trimmed', 'packed')
 
@@ -48,7 +50,7 @@ def time_training(model: AnalysedModel, batches: Batches, rounds: int = 7, seed:
     gate, gate_loss, train_layout = backbone.gate, backbone.gate_loss, backbone.train_layout
     hook = gate.register_forward_hook(lambda module, images, output: decisions.append(output.fine_mask))
 
-    def step_in(layout: str) -> Callable[[int], float | Tensor]:
+    def step_in(layout: Layout | Literal['plain']) -> Callable[[int], float | Tensor]:
         def step(number: int) -> float | Tensor:
             data = batches.items[number % len(batches.items)]
             backbone.gate, backbone.gate_loss = (None, None) if layout == PLAIN else (gate, gate_loss)

@@ -13,7 +13,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.config import Config, DictAction
@@ -87,7 +87,7 @@ class _Model(NamedTuple):
 
 def _model(args: Namespace, config: str, checkpoint: str) -> _Model:
     cfg = read_config(config, args.cfg_options)
-    return _Model(cfg, cast(BaseModel, load_model(cfg, checkpoint)))
+    return _Model(cfg, load_model(cfg, checkpoint))
 
 
 def _images(args: Namespace, parties: Sequence[_Model | OnnxModel]) -> list[tuple[Any, ...]]:

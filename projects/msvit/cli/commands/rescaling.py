@@ -22,7 +22,7 @@ run, without sliding windows. For MSViT, MSDeiT, MSEViT and MSDyViT.
 from argparse import ArgumentParser, Namespace
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 
@@ -99,9 +99,9 @@ def _own_input(args: Namespace, model: AnalysedModel) -> OwnInput:
 
 def _figures(rows: pd.DataFrame) -> dict[str, Any]:
     """One place for the JSON file, of the rows of its methods."""
-    place = rows.iloc[0][['patch_size', 'tokens_per_side', 'img_size', 'own', 'read', 'tokens', 'gmacs']].to_dict()
+    place = rows.iloc[0][['patch_size', 'tokens_per_side', 'img_size', 'own', 'read', 'tokens', 'gmacs']]
     scores = records(rows.filter(['accuracy', 'agreement']))
-    return dict(**place, methods=dict(zip(rows.method, scores, strict=True)))
+    return dict(**cast('dict[str, Any]', place.to_dict()), methods=dict(zip(rows.method, scores, strict=True)))
 
 
 def _show(points: list[dict[str, Any]], title: str) -> None:

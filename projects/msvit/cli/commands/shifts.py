@@ -11,6 +11,7 @@ The colour counts: exactly the mean, 0 to the network, says little to a gate but
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _fixed_model(args: Namespace, learned: AnalysedModel, samples: DatasetSample
     return fixed, f'a {kind} gate at {share:.1%} fine, same weights'
 
 
-def _figures(transform: Transform, row: dict[str, float]) -> dict[str, Any]:
+def _figures(transform: Transform, row: dict[Hashable, Any]) -> dict[str, Any]:
     """One point for the JSON file."""
     scores = {gate: {name: row[f'{gate}_{name}'] for name in ('accuracy', 'gmacs', 'tokens')} for gate in ('learned', 'fixed')}
     return dict(transform=transform, **scores, **{name: row[name] for name in ('distance', 'gain', 'macs_ratio')})
