@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from msvit.analysis.latency import interleaved_medians
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
-from msvit.analysis.sweep.results import final_validation
+from msvit.analysis.sweep.results import final_validation, last_checkpoint
 from msvit.engine.load_model import load_model
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -82,11 +82,6 @@ def call(title: str, *arguments: object) -> None:
     result = subprocess.run(command, check=False)
     if result.returncode:
         sys.exit(f'{title}: failed with exit code {result.returncode}; the messages are above')
-
-
-def last_checkpoint(work_dir: Path) -> Path:
-    """The checkpoint at the end of a training."""
-    return Path((work_dir / 'last_checkpoint').read_text().strip())
 
 
 def used_config(work_dir: Path) -> Config:

@@ -4,7 +4,6 @@ python tools/benchmarks/parts.py
 """
 
 import argparse
-import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from statistics import median
@@ -16,6 +15,7 @@ from torch.profiler import ProfilerActivity, profile
 from msvit.analysis.latency import interleaved_medians
 from msvit.analysis.speed.models import mixed_segmenter
 from msvit.analysis.speed.segmenter import SIZE, TOKENS
+from msvit.cli.arguments import positive
 from msvit.cli.output import say, show_rows
 
 # What operators do; where GELU rides in a product of oneDNN it is counted there.
@@ -33,9 +33,8 @@ OTHERS = 'all others'
 def main() -> None:
     """Run the tool."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--rounds', type=int, default=15, help='passes of each twin (default: %(default)s)')
+    parser.add_argument('--rounds', type=positive, default=15, help='passes of each twin (default: %(default)s)')
     args = parser.parse_args()
-    logging.getLogger('torch.profiler').setLevel(logging.ERROR)
     torch.manual_seed(0)
     images = torch.randn(1, 3, SIZE, SIZE)
     twins = dict(dense=mixed_segmenter(SIZE), mixed=mixed_segmenter(SIZE, TOKENS))

@@ -13,6 +13,7 @@ from ..gates import LearnedGate, Normalization
 from ..images import resize
 from ..scale_map import GAP, draw_scale_map
 from ..tokens import pad_to_multiple
+from .input_size import pair
 
 MAX_ASPECT = 4  # of the input: a strip of pixels must not become a band of gigabytes
 MIN_REGION, MIN_CELL = 20, 6  # pixels of a region and of a fine patch on the picture, below which lines would hide it
@@ -40,8 +41,7 @@ def input_shape(shape: tuple[int, int], size: int) -> tuple[int, int]:
     """(height, width) with a shorter side of ``size`` pixels, or the longer of four times that for very long images: as mmseg
     resizes ADE20K."""
     scale = min(size / min(shape), MAX_ASPECT * size / max(shape))
-    height, width = (max(1, round(side * scale)) for side in shape)
-    return height, width
+    return pair([max(1, round(side * scale)) for side in shape])
 
 
 @torch.no_grad()
