@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from rich.table import Table
 from torch import nn
 from tqdm import tqdm
 
-from msvit.analysis.latency import interleaved_medians
+from msvit.analysis.latency import seconds_per_item
 from msvit.analysis.regions import FineShare, fine_share, holds_foreground
 from msvit.analysis.sweep.results import final_validation, last_checkpoint
 from msvit.engine.load_model import load_model
@@ -110,9 +111,8 @@ def look_at_regions(model: nn.Module, dataset: torch.utils.data.Dataset) -> Fine
 @torch.inference_mode()
 def time_ratio(models: dict[str, nn.Module], inputs: list[torch.Tensor]) -> float:
     """How many times faster the mixed twin is, image in, logits out, one image at a time."""
-    twins = {name: models[name] for name in ('dense', 'mixed')}
-    runs = {name: lambda model=model: [model(image, mode='tensor') for image in inputs] for name, model in twins.items()}
-    seconds = interleaved_medians(runs)
+    runs = {name: partial(models[name], mode='tensor') for name in ('dense', 'mixed')}
+    seconds = seconds_per_item(runs, inputs, rounds=20)
     return seconds['dense'] / seconds['mixed']
 
 

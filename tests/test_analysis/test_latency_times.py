@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from msvit.analysis.latency import interleaved_medians, interleaved_times, short
+from msvit.analysis.latency import interleaved_medians, interleaved_times, seconds_per_item, short
 from msvit.analysis.latency.images import Pair, time_images, time_pairs
 from msvit.analysis.latency.tokens import set_precision, spaced_tokens, summarise_tokens, time_tokens
 from msvit.analysis.model import AnalysedModel
@@ -51,6 +51,19 @@ def test_runs_take_turns():
     times = interleaved_times(runs, rounds=2, warm_up=1)
     assert calls == list('abc' * 3)
     assert {name: len(seconds) for name, seconds in times.items()} == dict(a=2, b=2, c=2)
+
+
+def test_runs_take_turns_on_each_item():
+    calls = []
+    runs = {name: lambda item, name=name: calls.append(name + item) for name in 'ab'}
+    assert seconds_per_item(runs, 'xy', rounds=1).keys() == set('ab')
+    assert calls == ['ax', 'bx', 'ay', 'by'] * 2  # once to warm up
+
+
+def test_seconds_are_the_mean_over_items_of_medians():
+    naps = dict(x=iter((0, 0.01, 0.01, 0.2)), y=iter((0, 0.03, 0.03, 0.2)))
+    (seconds,) = seconds_per_item(dict(nap=lambda item: time.sleep(next(naps[item]))), 'xy', rounds=3).values()
+    assert 0.02 <= seconds < 0.1
 
 
 def test_times_are_seconds():

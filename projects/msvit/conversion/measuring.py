@@ -12,7 +12,7 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from ..analysis.cost import cost_of
-from ..analysis.latency import interleaved_medians
+from ..analysis.latency import seconds_per_item
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import Sample
 from ..backbones import TokenTrace
@@ -123,9 +123,7 @@ def seconds_per_image(
     dense: AnalysedModel, mixed: AnalysedModel, samples: Sequence[Sample], rounds: int = 7
 ) -> dict[str, float]:
     """Median seconds of the whole model for an image, one at a time, ``dense`` and ``mixed`` in turns."""
-    models = dict(dense=dense, mixed=mixed)
-    runs = {name: lambda model=model: [model.forward(one.inputs) for one in samples] for name, model in models.items()}
-    return {name: seconds / len(samples) for name, seconds in interleaved_medians(runs, rounds, warm_up=1).items()}
+    return seconds_per_item(dict(dense=dense.forward, mixed=mixed.forward), [one.inputs for one in samples], rounds)
 
 
 def _labels(said: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..analysis.latency import interleaved_medians
+from ..analysis.latency import seconds_per_item
 from ..analysis.model import AnalysedModel, overruled
 from ..runtime import OnnxModel
 from ..runtime.model import most_fine
@@ -164,9 +164,6 @@ def _normalised(file: OnnxModel, image: np.ndarray) -> Tensor:
 def _time(
     model: AnalysedModel, file: OnnxModel, images: Sequence[tuple[np.ndarray, np.ndarray]], rounds: int
 ) -> dict[str, float]:
-    tensors = [_normalised(file, image) for image, _ in images]
-    runs = {
-        'torch': lambda: [model.forward(tensor) for tensor in tensors],
-        'ONNX Runtime': lambda: [file.run(inputs) for _, inputs in images],
-    }
-    return {name: median / len(images) for name, median in interleaved_medians(runs, rounds, warm_up=1).items()}
+    inputs = [(_normalised(file, image), taken) for image, taken in images]
+    runs = {'torch': lambda one: model.forward(one[0]), 'ONNX Runtime': lambda one: file.run(one[1])}
+    return seconds_per_item(runs, inputs, rounds)

@@ -2,14 +2,16 @@
 
 import platform
 import time
-from collections.abc import Callable, Mapping
-from statistics import median
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from statistics import fmean, median
 from typing import TypeVar
 
 import torch
 from tqdm import tqdm
 
 Name = TypeVar('Name')
+Item = TypeVar('Item')
 
 
 def interleaved_times(
@@ -43,6 +45,24 @@ def interleaved_times(
 def interleaved_medians(runs: Mapping[Name, Callable[[], object]], rounds: int = 20, warm_up: int = 3) -> dict[Name, float]:
     """Take the median seconds of each run, see `interleaved_times`."""
     return {name: median(seconds) for name, seconds in interleaved_times(runs, rounds, warm_up).items()}
+
+
+def seconds_per_item(
+    runs: Mapping[Name, Callable[[Item], object]], items: Sequence[Item], rounds: int = 7
+) -> dict[Name, float]:
+    """Time runs on the same items, such as images, one at a time: on each item in turns.
+
+    Args:
+        runs: what to time, by name.
+        items: at least one.
+        rounds: timed calls of each run on each item, >= 1.
+
+    Returns:
+        Mean over the items of the median seconds of each.
+    """
+    calls = {(i, name): partial(run, item) for i, item in enumerate(items) for name, run in runs.items()}
+    medians = interleaved_medians(calls, rounds, warm_up=1)
+    return {name: fmean(medians[i, name] for i in range(len(items))) for name in runs}
 
 
 def describe_machine(device: torch.device) -> str:

@@ -11,7 +11,7 @@ from torch import nn
 
 from ...gates import BaseGate, LearnedGate, RadialGate, RandomGate, SaliencyGate
 from ..evaluate import evaluate, in_batches
-from ..latency import interleaved_medians
+from ..latency import seconds_per_item
 from ..samples import Sample
 from .matched import peers_at_macs
 from .nets import Features, HostWeights, MergingViT
@@ -194,7 +194,6 @@ def _time(
     batch = torch.cat([samples[i % len(samples)].inputs for i in range(batch_size)])
     seconds: dict[Key, dict[int, float]] = {key: {} for key in nets}
     for size, inputs in {batch_size: [batch], 1: singles}.items():
-        runs = {key: lambda net=net, inputs=inputs: [net(images) for images in inputs] for key, net in nets.items()}
-        for key, median in interleaved_medians(runs, rounds, warm_up=2).items():
-            seconds[key][size] = median / (len(inputs) * size)
+        for key, each in seconds_per_item(nets, inputs, rounds).items():
+            seconds[key][size] = each / size
     return seconds

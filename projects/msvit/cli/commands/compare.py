@@ -4,14 +4,13 @@
   msvit compare --first dense.onnx --second mixed.onnx              files of msvit export, in ONNX Runtime on the CPU
   msvit compare --first CONFIG CHECKPOINT --second model.onnx       one of each
 
-The two take turns on the same images, so that a busy machine disturbs both alike; the ratio is what counts. The images are
+The two take turns on each image, so that a busy machine disturbs both alike; the ratio is what counts. The images are
 those of the second config, or of the only one; of two files the photographs of scikit-image. "msvit latency" compares a model
 with itself without coarse tokens, image by image.
 """
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from mmengine.model import BaseModel
 from mmengine.registry import DATASETS
 from torch import Tensor
 
-from ...analysis.latency import describe_machine, interleaved_medians
+from ...analysis.latency import describe_machine, seconds_per_item
 from ...analysis.samples import gives_bgr
 from ...engine.launch import read_config
 from ...engine.load_model import load_model
@@ -61,9 +60,9 @@ def run(args: Namespace) -> None:
             raise ValueError(f'{" ".join(pair)}: name a config and its checkpoint, or a .onnx file alone')
     parties = [OnnxModel(pair[0]) if is_exported(pair[0]) else _model(args, *pair) for pair in pairs]
     inputs = _images(args, parties)
-    runs = {name: partial(_run_all, parties[place], inputs, place) for place, name in enumerate(('first', 'second'))}
+    runs = {place: lambda one, place=place: parties[place].run(one[place]) for place in (0, 1)}
     with torch.inference_mode():
-        seconds = [median / len(inputs) for median in interleaved_medians(runs, args.rounds, warm_up=1).values()]
+        seconds = list(seconds_per_item(runs, inputs, args.rounds).values())
     machine = describe_machine(torch.device('cpu'))
     rows = [
         dict(name=Path(config).stem, ms=1000 * time, faster=seconds[0] / time)
@@ -114,8 +113,3 @@ def _as_taken(party: _Model | OnnxModel, inputs: Tensor, cfg: Config) -> Any:
     mean, std = (torch.tensor(values) for values in pixels.normalization)
     image = (inputs[0].permute(1, 2, 0) * std + mean).round().numpy()
     return party.normalise(image if pixels.to_rgb or not gives_bgr(cfg) else image[..., ::-1])
-
-
-def _run_all(party: _Model | OnnxModel, inputs: Sequence[tuple[Any, ...]], place: int) -> None:
-    for one in inputs:
-        party.run(one[place])
