@@ -196,8 +196,13 @@ def test_a_checkpoint_of_another_image_size_loads(class_token, tiny_msvit, asser
     images = torch.randn(1, 3, 64, 64)
     small.pos_embed_mode = 'bicubic'
     assert_relative(large(images)[0], small(images)[0])
+
+
+@pytest.mark.parametrize('shape', [(1, 12, 32), (1, 1, 32), (1, 0, 32), (32,)])
+def test_positions_that_are_no_square_are_refused(tiny_msvit, shape):
+    net = tiny_msvit()
     with pytest.raises(RuntimeError, match='size mismatch for pos_embed'):
-        large.load_state_dict({**small.state_dict(), 'pos_embed': torch.zeros(1, 12, 32)})
+        net.load_state_dict({**net.state_dict(), 'pos_embed': torch.zeros(shape)})
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """MSViT: a Vision Transformer on mixed-scale tokens."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from os import PathLike
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from ..attention import KeyBias
-from ..checkpoints import load_vit, resize_pos_embed
+from ..checkpoints import fit_square_positions, load_vit
 from ..checks import check_choice, check_flag, check_init_cfg, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import drop_path_rates
 from ..linear import adopt_linears, embed_patches
@@ -114,7 +113,7 @@ class MSViT(GatedBackbone, SharedModel):
         self._adopt(vit, drop_path_rates(drop_path_rate, depth))
         self._add_gate(gate, gate_loss)
         adopt_linears(self)
-        self.register_load_state_dict_pre_hook(_fit_positions)
+        self.register_load_state_dict_pre_hook(fit_square_positions)
         if pretrained:
             self.load_pretrained(pretrained)
         self._freeze()
@@ -297,14 +296,3 @@ class MSViT(GatedBackbone, SharedModel):
             raise ValueError(f'out_indices {out_indices!r} must name some of the {depth} blocks')
         if not is_count(self.frozen_stages, -1) or self.frozen_stages > depth:
             raise ValueError(f'frozen_stages must lie in [-1, {depth}], got {self.frozen_stages!r}')
-
-
-def _fit_positions(net: MSViT, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """Resize the position embeddings of a checkpoint of another (square) image size, as mmpretrain's ViT does."""
-    name = f'{prefix}pos_embed'
-    if name not in state or state[name].shape == net.pos_embed.shape:
-        return
-    num_prefix = net.pos_embed.shape[1] - net.native_shape[0] * net.native_shape[1]
-    side = math.isqrt(state[name].shape[1] - num_prefix)
-    if side**2 + num_prefix == state[name].shape[1]:
-        state[name] = resize_pos_embed(state[name], net.native_shape, (side, side), num_prefix=num_prefix)

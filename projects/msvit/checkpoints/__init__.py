@@ -4,7 +4,7 @@ from .errors import CheckpointError
 from .gate import load_gate, read_gate_normalization, save_gate
 from .heads import load_classifier, load_segmenter_head, to_mmpretrain_classifier, to_mmseg_segmenter_head
 from .io import read_checkpoint, read_dataset_meta
-from .positions import fit_positions, resize_pos_embed
+from .positions import fit_positions, fit_square_positions, resize_pos_embed
 from .report import LoadReport
 from .save import save_weights
 from .swin import load_swin
@@ -18,6 +18,7 @@ __all__ = [
     'detect_origin',
     'detect_swin_origin',
     'fit_positions',
+    'fit_square_positions',
     'load_classifier',
     'load_gate',
     'load_segmenter_head',

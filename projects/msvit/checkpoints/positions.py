@@ -1,6 +1,7 @@
 """Fit position embeddings to another grid of patches and to another set of prefix tokens."""
 
 from math import isqrt
+from typing import Any
 
 import torch
 from timm.layers import resample_abs_pos_embed
@@ -89,6 +90,24 @@ def fit_positions(
             notes.append(f'position of {name} added to the token: the model has positions for patches alone')
     state['pos_embed'] = patches
     return state, notes
+
+
+def fit_square_positions(vit: Any, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
+    """Resize the position embeddings of a whole model's checkpoint, made for another square image, as mmpretrain's ViT does.
+
+    Args:
+        vit: with ``pos_embed`` and ``native_shape``, (H, W) patches; this is a hook before its ``load_state_dict``.
+        state: of the whole model; is changed. Other shapes stay, for ``load_state_dict`` to refuse.
+        prefix: of the ViT's names in it.
+    """
+    name = f'{prefix}pos_embed'
+    if name not in state or state[name].dim() != 3 or state[name].shape == vit.pos_embed.shape:
+        return
+    num_prefix = vit.pos_embed.shape[1] - vit.native_shape[0] * vit.native_shape[1]
+    area = state[name].shape[1] - num_prefix
+    side = isqrt(max(area, 0))
+    if side**2 == area > 0:
+        state[name] = resize_pos_embed(state[name], vit.native_shape, (side, side), num_prefix=num_prefix)
 
 
 def _count_tokens(state: dict[str, Tensor]) -> dict[str, int]:
