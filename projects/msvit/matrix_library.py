@@ -64,6 +64,9 @@ def onednn_is_possible() -> bool:
 def onednn_lead(case: Case) -> float:
     """Time how many times faster oneDNN is than ``F.linear``: some hundredths of a second, once in a process."""
     rows = MANY_ROWS if case.many else FEW_ROWS
+    # A freed block of this size lets glibc keep what is freed later: in a running model results take memory that was used
+    # before, and fresh pages would cost torch's way, which takes more of them, up to a half of its time.
+    torch.empty(30 * 2**20, dtype=torch.uint8)
     with torch.inference_mode():
         x, weight, bias = torch.ones(1, rows, _WIDTH), torch.full((4 * _WIDTH, _WIDTH), 0.01), torch.zeros(4 * _WIDTH)
         return _ratio(_by_torch, multiply, x, weight, bias, case.gelu)
