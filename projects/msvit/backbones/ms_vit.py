@@ -162,7 +162,8 @@ class MSViT(GatedBackbone, SharedModel):
         return self._encode(tokens, (len(self.blocks) - 1,))[0]
 
     def compile_blocks(self, **options: Any) -> None:
-        """Compile the transformer blocks in place, once for all token counts; for GPUs, whose launches cost time at batch 1.
+        """Compile the transformer blocks in place, once for all token counts; for GPUs, whose launches cost time at batch 1,
+        and for small models on CPUs, where calls do.
 
         torch 2.6 compiles a part of each block anew at every call; the current one does not.
 
