@@ -11,7 +11,7 @@ optim_wrapper = dict(
         }
     ),
 )
-max_iters = 300
+max_iters = 160
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, begin=0, end=20, by_epoch=False),
     dict(type='CosineAnnealingLR', eta_min=0.0, begin=20, end=max_iters, by_epoch=False),

@@ -19,3 +19,8 @@ optim_wrapper = dict(
         }
     ),
 )
+
+max_iters = 300
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].end = max_iters
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
