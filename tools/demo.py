@@ -111,7 +111,7 @@ def look_at_regions(model: nn.Module, dataset: torch.utils.data.Dataset) -> Fine
 @torch.inference_mode()
 def time_ratio(models: dict[str, nn.Module], inputs: list[torch.Tensor]) -> float:
     """How many times faster the mixed twin is, image in, logits out, one image at a time."""
-    runs = {name: partial(models[name], mode='tensor') for name in ('dense', 'mixed')}
+    runs = {name: partial(model, mode='tensor') for name, model in models.items()}
     seconds = seconds_per_item(runs, inputs, rounds=20)
     return seconds['dense'] / seconds['mixed']
 

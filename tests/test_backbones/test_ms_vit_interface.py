@@ -196,6 +196,8 @@ def test_a_checkpoint_of_another_image_size_loads(class_token, tiny_msvit, asser
     images = torch.randn(1, 3, 64, 64)
     small.pos_embed_mode = 'bicubic'
     assert_relative(large(images)[0], small(images)[0])
+    with pytest.raises(RuntimeError, match='size mismatch for pos_embed'):
+        large.load_state_dict({**small.state_dict(), 'pos_embed': torch.zeros(1, 12, 32)})
 
 
 @pytest.mark.parametrize('shape', [(1, 12, 32), (1, 1, 32), (1, 0, 32), (32,)])

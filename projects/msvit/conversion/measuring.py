@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from tqdm import tqdm
 
 from ..analysis.cost import cost_of
-from ..analysis.latency import seconds_per_item
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import Sample
 from ..backbones import TokenTrace
@@ -116,14 +114,6 @@ def agreements(
     gate.threshold = before
     reached = [_mean(column) for column in zip(*rows, strict=True)]
     return reached[0], reached[1:]
-
-
-@torch.inference_mode()
-def seconds_per_image(
-    dense: AnalysedModel, mixed: AnalysedModel, samples: Sequence[Sample], rounds: int = 7
-) -> dict[str, float]:
-    """Median seconds of the whole model for an image, one at a time, ``dense`` and ``mixed`` in turns."""
-    return seconds_per_item(dict(dense=dense.forward, mixed=mixed.forward), [one.inputs for one in samples], rounds)
 
 
 def _labels(said: np.ndarray) -> np.ndarray:

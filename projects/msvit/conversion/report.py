@@ -7,13 +7,13 @@ import torch
 from mmengine.device import get_device
 from tqdm import tqdm
 
-from ..analysis.latency import describe_machine
+from ..analysis.latency import describe_machine, seconds_per_item
 from ..analysis.model import AnalysedModel
 from ..analysis.samples import DatasetSamples, FileSamples
 from .configs import with_tokens_counted
 from .conversion import Conversion
 from .drawing import draw_curve, draw_scales
-from .measuring import AGREEMENT, LabelledTest, Reached, agreements, learned_gate, score_of, seconds_per_image
+from .measuring import AGREEMENT, LabelledTest, Reached, agreements, learned_gate, score_of
 from .sweep import IMAGES, Setting, gate_values, recommend, spread_thresholds
 
 SHOWN = 8
@@ -71,7 +71,8 @@ def report_conversion(conversion: Conversion, sweep: bool = False, tell: Callabl
 
     samples = FileSamples(mixed, conversion.images.test[:SHOWN]) if conversion.images else DatasetSamples(mixed, SHOWN)
     samples = list(samples)
-    seconds = seconds_per_image(dense, mixed, samples)
+    with torch.inference_mode():
+        seconds = seconds_per_item(dict(dense=dense.forward, mixed=mixed.forward), [one.inputs for one in samples])
     draw_scales(mixed, dense, conversion.dense_checkpoint, samples, folder.scales)
     if settings:
         draw_curve(settings, at_dense, best, wanted, metric, folder.curve)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from functools import partial
-from statistics import median
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ..model import AnalysedModel, all_fine
 from ..samples import Sample
-from .timing import interleaved_times
+from .timing import interleaved_medians
 from .tokens import in_precision, token_count
 
 
@@ -37,7 +36,7 @@ def time_pairs(pairs: Iterable[Pair], rounds: int) -> pd.DataFrame:
     """
     pairs = list(pairs)
     runs = {(number, kind): run for number, pair in enumerate(pairs) for kind, run in pair.runs.items()}
-    seconds = {key: median(times) for key, times in interleaved_times(runs, rounds, warm_up=1).items()}
+    seconds = interleaved_medians(runs, rounds, warm_up=1)
     rows = [
         dict(name=pair.name, tokens=pair.tokens['mixed'], dense_tokens=pair.tokens['dense'])
         | {kind: seconds[number, kind] for kind in ('mixed', 'dense')}
