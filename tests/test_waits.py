@@ -121,6 +121,13 @@ def test_a_backbone(layout, gate, device, tiny_msvit):
     assert count_waits(net, net, device) == LAYOUTS[layout]
 
 
+@pytest.mark.parametrize('gate', GATES)
+def test_graphs_ask_no_more(gate, device, tiny_msvit):
+    net = tiny_msvit(ARCH, img_size=SIDE, gate=GATES[gate])
+    net.capture_graphs()
+    assert count_waits(net, net, device) == 1
+
+
 @pytest.mark.parametrize('batch', [1, 3])
 @pytest.mark.parametrize('kind', [MSEViT, MSDyViT])
 @pytest.mark.parametrize('layout', LAYOUTS)

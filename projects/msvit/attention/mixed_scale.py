@@ -22,6 +22,24 @@ class KeyBias(NamedTuple):
     segments: None = None
 
 
+def key_bias(index: TokenIndex, dtype: torch.dtype) -> TokenIndex | KeyBias | None:
+    """Find once, for all blocks of an encoder, how its tokens attend.
+
+    Args:
+        index: of the tokens; if `TokenIndex.is_uniform`, these lie in the batch dimension.
+        dtype: of the tokens.
+
+    Returns:
+        What `attend` takes: None where every key counts once, a bias where no gate trains, else the index.
+    """
+    if index.is_plain or index.is_uniform:
+        return None
+    weight = index.key_weight
+    if weight is None or index.segments is not None or (torch.is_grad_enabled() and weight.requires_grad):
+        return index
+    return KeyBias(weight.log().to(dtype))
+
+
 def project(attention: Attention, x: Tensor) -> Tensor:
     """Make queries, keys and values of tokens (..., N, C), normalised where the ViT does: (..., N, 3, heads, d)."""
     qkv = attention.qkv(x).unflatten(-1, (3, attention.num_heads, attention.head_dim))

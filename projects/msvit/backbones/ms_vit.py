@@ -1,7 +1,6 @@
 """MSViT: a Vision Transformer on mixed-scale tokens."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from os import PathLike
 from typing import Any, Literal, cast
 
@@ -10,17 +9,18 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ..attention import KeyBias
+from ..attention import key_bias
 from ..checkpoints import fit_square_positions, load_vit
 from ..checks import check_choice, check_flag, check_init_cfg, check_pretrained, check_sides, is_count, is_indices
 from ..drop_path import drop_path_rates
+from ..graphs import can_replay
 from ..linear import adopt_linears, embed_patches
-from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, build_index, position_table
+from ..tokens import LAYOUTS, Layout, MixedTokens, TokenGrid, TokenIndex, build_index, position_table
 from .block import Blocks, MixedScaleBlock
 from .gated import GatedBackbone
-from .graphs import BlockGraphs
 from .hub import SharedModel
 from .macs import Macs, attention_macs, linear_macs
+from .replay import Replay
 from .timm_vit import build_timm_vit
 
 # Parameters that a plain ViT lacks.
@@ -97,7 +97,7 @@ class MSViT(GatedBackbone, SharedModel):
         check_flag('with_cp', with_cp)
         check_pretrained(pretrained)
         check_init_cfg(init_cfg)
-        self._graphs: BlockGraphs | None = None
+        self._graphs: Replay | None = None
         vit = build_timm_vit(arch, img_size)
         depth = len(vit.blocks)
         self.layout, self.train_layout = layout, layout if train_layout is None else train_layout
@@ -128,12 +128,9 @@ class MSViT(GatedBackbone, SharedModel):
         Returns:
             A tuple, see the table of ``out_type``.
         """
-        outputs = self._encode(self.tokenize(images, fine_mask), self.out_indices)
-        if self.out_type == 'tokens':
-            return outputs
-        if self.out_type == 'featmap':
-            return tuple(tokens.to_map() for tokens in outputs)
-        return (self.class_feature(outputs[-1]),)
+        if self._graphs is not None and self.layout != 'masked' and can_replay(self, images):
+            return self._graphs(self, images, fine_mask)
+        return self.features(self.encode_all(self.tokenize(images, fine_mask)))
 
     def tokenize(self, images: Tensor, fine_mask: Tensor | None = None) -> MixedTokens:
         """Decide scales, embed the patches and add positions: the tokens before the encoder; arguments as in `forward`.
@@ -146,7 +143,11 @@ class MSViT(GatedBackbone, SharedModel):
         layout = self.train_layout if self.training else self.layout
         index = build_index(layout, grid, decision.fine_mask, decision.straight_through(), self.num_prefix_tokens)
         self._keep_or_record(decision, index)
+        return self.embed(images, index)
 
+    def embed(self, images: Tensor, index: TokenIndex) -> MixedTokens:
+        """Embed the tokens of an index and add their positions: `tokenize` where the scales are decided."""
+        grid = index.grid
         tokens = embed_patches(index.memory.select(grid.patches(images)), self.patch_embed.proj)
         positions = self.pos_embed if self.no_embed_class else self.pos_embed[:, self.num_prefix_tokens :]
         table = position_table(positions, self.native_shape, grid, self.pos_embed_mode)
@@ -161,6 +162,17 @@ class MSViT(GatedBackbone, SharedModel):
         """Run the blocks and the final norm alone, on tokens of `tokenize`."""
         return self._encode(tokens, (len(self.blocks) - 1,))[0]
 
+    def encode_all(self, tokens: MixedTokens) -> tuple[MixedTokens, ...]:
+        """Run the blocks on tokens of `tokenize`, for the output of each of ``out_indices``."""
+        return self._encode(tokens, self.out_indices)
+
+    def features(self, outputs: tuple[MixedTokens, ...]) -> tuple[Any, ...]:
+        """Make of `encode_all`'s tokens what `forward` returns."""
+        if self.out_type == 'tokens':
+            return outputs
+        is_map = self.out_type == 'featmap'
+        return tuple(tokens.to_map() for tokens in outputs) if is_map else (self.class_feature(outputs[-1]),)
+
     def compile_blocks(self, **options: Any) -> None:
         """Compile the transformer blocks in place, once for all token counts; for GPUs, whose launches cost time at batch 1,
         and for small models on CPUs, where calls do.
@@ -174,14 +186,19 @@ class MSViT(GatedBackbone, SharedModel):
             block.compile(**{'dynamic': True, **options})
 
     def capture_graphs(self, bucket: int = 32) -> None:
-        """Replay the transformer blocks as CUDA graphs where one image at a time is seen without gradients, in the packed or
-        trimmed layout and without autocast; for GPUs, whose launches cost time at batch 1. The first image of each bucket
-        takes longer. Goes with `compile_blocks`, called before.
+        """Replay the forward pass as CUDA graphs at test, without gradients, autocast and the masked layout; for GPUs, which
+        wait for launches unless a batch is large. Goes with `compile_blocks`, called before.
+
+        Images of a batch are padded to one number of tokens and given in the trimmed layout; large batches of very different
+        images run faster without. The first batch of each shape and bucket takes longer.
 
         Args:
-            bucket: tokens are padded to a multiple of it, see `BlockGraphs`.
+            bucket: tokens are padded to a multiple of it, but not where a budget gives all images as many.
+
+        Raises:
+            ValueError: ``bucket`` is below 1.
         """
-        self._graphs = BlockGraphs(bucket)
+        self._graphs = Replay(bucket)
 
     def class_feature(self, tokens: MixedTokens) -> Tensor | tuple[Tensor, ...]:
         """Take what a classifier gets of the encoded tokens: the class token (B, C); of a distilled ViT a pair."""
@@ -196,38 +213,22 @@ class MSViT(GatedBackbone, SharedModel):
         return Macs(self._gate_macs(grid, counts), tokens * self.patch_embed.proj.weight.numel(), blocks)
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
-        if self._graphs is not None and self._is_replayable(tokens):
-            outputs = self._graphs(tokens.x, partial(self._run_blocks, out_indices), tuple(out_indices))
-            return tuple(map(tokens.with_features, outputs))
-        outputs = []
-        for i in range(len(self.blocks)):
-            tokens = self._encode_block(i, tokens)
+        index, outputs = tokens.index, []
+        x = tokens.x.unflatten(1, (index.batch_size, -1)).squeeze(0) if index.is_uniform else tokens.x
+        where = key_bias(index, x.dtype)
+        for i, block in enumerate(self.blocks):
+            x = self._run(block, x, where)
             if i in out_indices:
-                outputs.append(self._normed(tokens) if i == len(self.blocks) - 1 else tokens)
-        return tuple(outputs)
+                outputs.append(self.norm(x) if i == len(self.blocks) - 1 else x)
+        return tuple(tokens.with_features(x.reshape(tokens.x.shape)) for x in outputs)
 
     def _encode_block(self, i: int, tokens: MixedTokens) -> MixedTokens:
         index = None if tokens.index.is_plain else tokens.index
         return tokens.with_features(self._run(self.blocks[i], tokens.x, index))
 
-    def _is_replayable(self, tokens: MixedTokens) -> bool:
-        """Tell whether `capture_graphs` serves these tokens."""
-        one = tokens.index.batch_size == 1 and tokens.index.is_plain
-        plainly = not (self.training or torch.is_grad_enabled() or torch.is_autocast_enabled(tokens.x.device.type))
-        return one and plainly
-
-    def _run_blocks(self, out_indices: Sequence[int], x: Tensor, bias: Tensor) -> tuple[Tensor, ...]:
-        """The blocks on one image's tokens, whose keys have a bias; the outputs that `_encode` gives."""
-        outputs = []
-        for i, block in enumerate(self.blocks):
-            x = block(x, KeyBias(bias))
-            if i in out_indices:
-                outputs.append(self.norm(x) if i == len(self.blocks) - 1 else x)
-        return tuple(outputs)
-
     def _apply(self, *args: Any, **kwargs: Any) -> 'MSViT':
         if self._graphs is not None:
-            self._graphs.clear()  # the parameters move
+            self._graphs.graphs.clear()  # the parameters move
         return super()._apply(*args, **kwargs)
 
     def _run(self, part: Callable[..., Any], *args: Any) -> Any:

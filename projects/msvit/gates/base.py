@@ -1,6 +1,7 @@
 """What every gate gives and takes."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from typing import NamedTuple, TypeVar
 
 import torch
@@ -52,6 +53,11 @@ class BaseGate(nn.Module, ABC):
     @abstractmethod
     def forward(self, images: Tensor) -> GateOutput:
         """Decide for every region of (B, C, H, W) images, sides multiples of ``coarse_patch_size``."""
+
+    def replay_key(self) -> Hashable | None:
+        """Give all that a decision depends on at test beside images and tensors of the gate, so that a CUDA graph may stand
+        for it; None where that is not known."""
+        return None
 
     def freeze(self: Gate) -> Gate:
         """Keep the weights, and decide as at test from now on, also while the host trains."""

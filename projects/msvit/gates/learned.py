@@ -2,6 +2,7 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Hashable
 from typing import Any, ClassVar
 
 import torch
@@ -105,6 +106,9 @@ class LearnedGate(BaseGate):
         self.check_settings()
         p_fine = logits.sigmoid()
         return GateOutput(p_fine, limit_fine_regions(p_fine > self.threshold, p_fine, self.budget))
+
+    def replay_key(self) -> Hashable:
+        return self.threshold, self.budget
 
     @torch.no_grad()
     def calibrate(self, images: Tensor, fine_share: float) -> float:

@@ -12,15 +12,16 @@ from mmengine.model import initialize
 from mmseg.models.decode_heads import SegmenterMaskTransformerHead
 from torch import Tensor, nn
 
-from ..attention import attend
+from ..attention import KeyBias, attend, key_bias
 from ..checkpoints.pretrained import pretrained_init
 from ..drop_path import drop_images, drop_path_rates
+from ..graphs import ReplayedOnTokens
 from ..linear import Linear, adopt_linears, linear, linear_gelu
 from ..parts import class_name
 from ..tokens import MixedTokens, TokenIndex
 
 
-class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
+class MixedScaleSegmenterHead(ReplayedOnTokens, SegmenterMaskTransformerHead):
     """mmseg's ``SegmenterMaskTransformerHead``, with the same parameters, on the unreplicated tokens.
 
     Replicated tokens are equal inputs, and a transformer without position embeddings maps equal inputs to equal outputs. So
@@ -78,10 +79,14 @@ class MixedScaleSegmenterHead(SegmenterMaskTransformerHead):
                 f"this head takes MixedTokens, got {type(mixed).__name__}: set out_type='tokens' in the backbone, "
                 "or use mmseg's SegmenterMaskTransformerHead on feature maps"
             )
+        return self._replayed(self._decode, mixed)
+
+    def _decode(self, mixed: MixedTokens) -> Tensor:
         index = mixed.index.behind(self.num_classes)
         x = index.memory.assemble(self.cls_emb[0], self.dec_proj(mixed.tokens()))
+        where = key_bias(index, x.dtype) if index.segments is None else index
         for layer, rate in zip(cast('Iterable[_Layer]', self.layers), self.drop_path_rates, strict=True):
-            x = _run_layer(layer, x, index, rate if self.training else 0)
+            x = _run_layer(layer, x, where, rate if self.training else 0)
         classes, tokens = index.memory.split(self.decoder_norm(x))
         tokens = F.normalize(self.patch_proj(tokens), dim=-1)
         classes = F.normalize(self.classes_proj(classes), dim=-1)
@@ -129,7 +134,7 @@ def _fuse_gelu(layers: nn.Sequential) -> None:
             layers[i] = _GeluLayer(*layer)
 
 
-def _run_layer(layer: _Layer, x: Tensor, index: TokenIndex, drop_path_rate: float) -> Tensor:
+def _run_layer(layer: _Layer, x: Tensor, index: TokenIndex | KeyBias | None, drop_path_rate: float) -> Tensor:
     """Run a layer on tokens in any layout; some images skip its FFN."""
     attention = layer.attn.attn
     qkv = linear(layer.norm1(x), attention.in_proj_weight, attention.in_proj_bias)
@@ -138,7 +143,7 @@ def _run_layer(layer: _Layer, x: Tensor, index: TokenIndex, drop_path_rate: floa
     x = x + layer.attn.dropout_layer(layer.attn.proj_drop(y))
     if not drop_path_rate:
         return layer.ffn(layer.norm2(x), identity=x)
-    return x + drop_images(layer.ffn(layer.norm2(x), identity=0), drop_path_rate, index.segments)
+    return x + drop_images(layer.ffn(layer.norm2(x), identity=0), drop_path_rate, None if index is None else index.segments)
 
 
 def _score(tokens: Tensor, classes: Tensor, index: TokenIndex) -> Tensor:

@@ -2,8 +2,8 @@
 
 from .embedding import position_table
 from .grid import TokenGrid, pad_to_multiple, patchify, shrink
-from .index import TokenIndex, build_index
-from .layouts import LAYOUTS, Layout, MemoryLayout, Segments
+from .index import TokenIndex, build_index, trimmed_index
+from .layouts import LAYOUTS, Layout, MemoryLayout, Segments, presence_order
 from .sequence import MixedTokens
 
 __all__ = [
@@ -18,5 +18,7 @@ __all__ = [
     'pad_to_multiple',
     'patchify',
     'position_table',
+    'presence_order',
     'shrink',
+    'trimmed_index',
 ]

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..exporting import is_exporting
 from .grid import TokenGrid
-from .layouts import LAYOUTS, Layout, MemoryLayout, Segments
+from .layouts import LAYOUTS, Layout, MemoryLayout, Segments, TrimmedLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +81,14 @@ class TokenIndex:
     def is_plain(self) -> bool:
         """Whether plain attention over the batch dimension serves: one image in each, every key counts once."""
         return self.key_weight is None and (self.segments is None or self.batch_size == 1)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether the images of a packed row are as long as each other and every key counts once, as under a gate's budget: a
+        batch as it is."""
+        if self.key_weight is not None or self.segments is None:
+            return False
+        return self.batch_size > 1 and len(set(self.segments.lengths)) == 1
 
     def behind(self, num_prefix: int) -> 'TokenIndex':
         """Put the same tokens behind other prefix tokens, for a decoder that sees them as if replicated."""
@@ -177,3 +185,28 @@ def build_index(
     active = grid.active(fine_mask)
     weight = None if gate is None else grid.active(gate)  # 1 where present, with the gate's gradient
     return TokenIndex(grid, fine_mask, gate, active, weight, LAYOUTS[layout].of(active, num_prefix))
+
+
+def trimmed_index(
+    grid: TokenGrid,
+    num_prefix: int,
+    counts: list[int] | None,
+    fine_mask: Tensor,
+    active: Tensor,
+    kept: Tensor,
+    position: Tensor,
+) -> TokenIndex:
+    """Index a batch in the trimmed layout at a length of one's own, from what is known of its tokens.
+
+    Args:
+        grid: the candidates.
+        num_prefix: P, the prefix tokens of each image.
+        counts: tokens of each image, where the host knows them.
+        fine_mask: (B, Hc, Wc) bool, True = the region is fine.
+        active: (B, N) bool, the candidates that are tokens.
+        kept: (B, L), the candidate at each place in memory, and
+        position: (B, N), the place of each candidate: see `presence_order`.
+    """
+    batch_size, num_candidates = active.shape
+    memory = TrimmedLayout(batch_size, num_candidates, num_prefix, counts, kept, position)
+    return TokenIndex(grid, fine_mask, None, active, None, memory)

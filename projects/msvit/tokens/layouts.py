@@ -148,12 +148,7 @@ class TrimmedLayout(MemoryLayout):
 
     @classmethod
     def of(cls, active: Tensor, num_prefix: int, counts: list[int] | None = None) -> 'TrimmedLayout':
-        # tokens keep the order of the candidates, coarse before fine, and so do those that are absent, behind them
-        sums = active.sum(dim=1)
-        absent = sums[:, None] + (~active).cumsum(dim=1)
-        position = active.cumsum(dim=1).where(active, absent) - 1
-        candidates = torch.arange(active.shape[1], device=active.device).expand_as(position)
-        order = torch.empty_like(position).scatter(1, position, candidates)
+        sums, order, position = presence_order(active)
         if is_exporting():  # what is longest is a symbol; nobody knows each image's length
             longest = sums.max().item()
             torch._check(longest > 0)
@@ -166,7 +161,7 @@ class TrimmedLayout(MemoryLayout):
 
     @property
     def holds_absent(self) -> bool:
-        return self.counts is None or len(set(self.counts)) > 1
+        return self.counts is None or min(self.counts) < self.kept.shape[1]
 
     def select(self, candidates: Tensor) -> Tensor:
         if candidates.dim() == 2:
@@ -259,6 +254,22 @@ class PackedLayout(MemoryLayout):
         image = images.repeat_interleave(self.offsets.diff(), output_size=sum(self.counts))
         token_rows = torch.arange(image.shape[0], device=device) + (image + 1) * self.num_prefix
         return self.segments.offsets[:-1, None] + torch.arange(self.num_prefix, device=device), token_rows
+
+
+def presence_order(active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Put the tokens of each image before its other candidates, each in the order of the candidates, coarse before fine.
+
+    Args:
+        active: (B, N) bool, the candidates that are tokens.
+
+    Returns:
+        (B,) how many are tokens; (B, N) the candidate at each place; (B, N) the place of each candidate.
+    """
+    counts = active.sum(dim=1)
+    absent = counts[:, None] + (~active).cumsum(dim=1)
+    position = active.cumsum(dim=1).where(active, absent) - 1
+    candidates = torch.arange(active.shape[1], device=active.device).expand_as(position)
+    return counts, torch.empty_like(position).scatter(1, position, candidates), position
 
 
 LAYOUTS: dict[str, type[MemoryLayout]] = {layout.name: layout for layout in (MaskedLayout, TrimmedLayout, PackedLayout)}
