@@ -103,6 +103,8 @@ def _is_gelu_mlp(layer: Mlp) -> bool:
 
 
 def _onednn_serves(x: Tensor, weight: Tensor, bias: Tensor | None, gelu: bool = False) -> bool:
+    if not x.is_cpu:  # first of all: where launches take all the time, each question counts
+        return False
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # before sizes are compared: there they may be symbols
         return False
     if x.numel() * len(weight) < _WORTHWHILE_MACS or not onednn_is_possible():

@@ -27,11 +27,11 @@ class KeyedGate(MLPGate):
         if not self.training:
             return super().forward(images)
         logits = self.logits(images)
-        uniform = torch.empty_like(logits)
+        uniform = torch.empty_like(logits, device='cpu')
         for noise, image in zip(uniform, images, strict=True):
             key = int(image.double().sum().mul(1000).round().item()) % 2**31
             noise.uniform_(0.02, 0.98, generator=torch.Generator().manual_seed(key))
-        p_fine = torch.sigmoid((logits + torch.logit(uniform)) / self.temperature)
+        p_fine = torch.sigmoid((logits + torch.logit(uniform.to(logits.device))) / self.temperature)
         return GateOutput(p_fine, p_fine > 0.5)
 
 
