@@ -44,7 +44,7 @@ STEPS = (
         'speed',
         90,
         150,
-        '{python} -m msvit speed --groups throughput --device cuda --dtype bfloat16 --rounds 30 --overwrite '
+        '{python} -m msvit speed --groups throughput --device cuda --dtype bfloat16 --rounds 20 --overwrite '
         '--out {out}/speed.json',
         '{python} -m msvit speed --groups throughput --sizes 224 --rounds 1 --overwrite --out {out}/speed.json',
     ),

@@ -18,12 +18,15 @@ def main() -> None:
     """Run the tool."""
     parser = make_parser('Train in bf16 without validations, then test')
     parser.add_argument('--out', type=Path, required=True, help='JSON file of the figures')
+    parser.add_argument('--iters', type=int, help="instead of the config's, its parts in proportion")
     parser.add_argument('--small', action='store_true', help='a rehearsal: two iterations of two images, tested on two')
     args = parser.parse_args()
     cfg = load_config(args)
     cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if torch.cuda.is_available():
         use_bf16(cfg)
+    if args.iters:
+        shorten(cfg, args.iters)
     if args.small:
         shrink(cfg)
     with short_errors():
@@ -39,6 +42,16 @@ def main() -> None:
 def use_bf16(cfg: Config) -> None:
     """Train in bf16 mixed precision, which needs no scaling of the loss, and so no look at the gradients by the host."""
     cfg.optim_wrapper.update(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=dict(enabled=False))
+
+
+def shorten(cfg: Config, iters: int) -> None:
+    """Train so many iterations, the same share of them at the full rate and before the gate is taught."""
+    flat_iters = round(cfg.flat_iters * iters / cfg.max_iters)
+    cfg.train_cfg.max_iters = cfg.param_scheduler[1].end = iters
+    cfg.param_scheduler[1].begin = flat_iters
+    for hook in cfg.custom_hooks:
+        if hook.type == 'msvit.TeachGateHook':
+            hook.begin = flat_iters
 
 
 def shrink(cfg: Config) -> None:

@@ -56,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument('--scratch', type=Path, help='folder for logs and checkpoints (default: a temporary one)')
     parser.add_argument('--seconds', type=float, default=290, help='for all trainings together (default: %(default)s)')
     parser.add_argument('--seeds', type=int, default=3, help='at most (default: %(default)s)')
+    parser.add_argument('--iters', type=int, help="of each training (default: the config's)")
     parser.add_argument('--jobs', type=int, default=4, help='trainings side by side (default: %(default)s)')
     parser.add_argument(
         '--small',
@@ -109,6 +110,7 @@ class TwinRunner:
             return dict(error=f'there is no {data}/images/train: --data must name the folder that holds {training.data}/')
         command = [sys.executable, ROOT / 'tools' / 'benchmarks' / 'train_and_test.py', ROOT / 'configs' / f'{config}.py']
         command += ['--work-dir', work_dir, '--out', out, *(['--small'] if self.args.small else [])]
+        command += [] if self.args.iters is None else ['--iters', str(self.args.iters)]
         command += ['--cfg-options', *self._options(data, seed)]
         print(f'{config}, seed {seed}: begins', flush=True)
         try:

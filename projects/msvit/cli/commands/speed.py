@@ -39,7 +39,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--batches',
         type=positive,
         nargs='+',
-        help='batch sizes of the throughput group (default: 1, on a GPU 1 8 32)',
+        help='batch sizes of the throughput group (default: 1, on a GPU 1 8 32 128)',
     )
     parser.add_argument(
         '--sizes', type=int, nargs='+', choices=TOKENS, default=list(TOKENS), help='its image sides (default: 512 224)'
@@ -50,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> None:
     refuse_overwriting(args)
     torch.manual_seed(0)
-    batches = args.batches or ((1, 8, 32) if args.device.type == 'cuda' else (1,))
+    batches = args.batches or ((1, 8, 32, 128) if args.device.type == 'cuda' else (1,))
     setting = Setting(args.device, getattr(torch, args.dtype), args.rounds, tuple(batches), tuple(args.sizes))
     machine, rows = describe_machine(args.device), []
     for group in args.groups:
