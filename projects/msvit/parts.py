@@ -73,7 +73,11 @@ PARTS: dict[str, dict[str, str]] = {
         'SegDataset': 'msvit.datasets',
         'UnlabelledImages': 'msvit.datasets',
     },
-    'transform': {'SeedSample': 'msvit.datasets'},
+    'transform': {
+        'SeedSample': 'msvit.datasets',
+        'RandomCrop': 'msvit.datasets',
+        'PhotoMetricDistortion': 'msvit.datasets',
+    },
     'data sampler': {'ResumableSampler': 'msvit.datasets', 'ResumableEpochSampler': 'msvit.datasets'},
 }
 

@@ -26,6 +26,20 @@ def test_seeds_decide_every_generator_and_differ():
     assert all(len(set(column)) == 4 for column in zip(*draws, strict=True))
 
 
+def test_a_worker_draws_what_the_main_process_does():
+    class Draws(torch.utils.data.Dataset):
+        def __len__(self) -> int:
+            return 2
+
+        def __getitem__(self, index: int) -> tuple:
+            seed_everything(7, index)
+            return torch.utils.data.get_worker_info() is not None, draw()
+
+    here, there = ([*torch.utils.data.DataLoader(Draws(), batch_size=None, num_workers=count)] for count in (0, 1))
+    assert [drawn for _, drawn in here] == [drawn for _, drawn in there]
+    assert [worker for worker, _ in here + there] == [False, False, True, True]
+
+
 def test_the_sampler_gives_the_indices_of_mmengines_and_numbers_them():
     from mmengine.dataset import InfiniteSampler
 

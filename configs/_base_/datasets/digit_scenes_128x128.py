@@ -12,8 +12,8 @@ train_pipeline = [
     dict(type='LoadImageFromFile', imdecode_backend='pillow'),
     dict(type='LoadAnnotations'),
     dict(type='RandomResize', scale=crop_size, ratio_range=(1.0, 1.25), keep_ratio=True),
-    dict(type='RandomCrop', crop_size=crop_size),
-    dict(type='PhotoMetricDistortion'),
+    dict(type='msvit.RandomCrop', crop_size=crop_size),
+    dict(type='msvit.PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
 test_pipeline = [

@@ -5,6 +5,7 @@ from ..compat import drop_debug_prints
 
 drop_debug_prints()
 
+from .augmentation import PhotoMetricDistortion, RandomCrop
 from .classification import DigitLabelsDataset, ImageFolderDataset, ImageNetDataset, ImageNetSamplesDataset
 from .clear_errors import SegDataset
 from .digit_boxes import build_digit_boxes_dataset
@@ -23,6 +24,8 @@ __all__ = [
     'ImageFolderDataset',
     'ImageNetDataset',
     'ImageNetSamplesDataset',
+    'PhotoMetricDistortion',
+    'RandomCrop',
     'ResumableEpochSampler',
     'ResumableSampler',
     'SeedSample',

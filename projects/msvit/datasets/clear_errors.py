@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import mmengine.fileio as fileio
+import numpy as np
 import torch
 from mmengine.dataset import BaseDataset
 from mmseg.datasets import BaseSegDataset
@@ -126,8 +127,9 @@ class ClearErrors(BaseSegDataset):
             return True
         if label.data.shape[0] != 1:
             return False
-        labels = label.data.to(torch.uint8)  # what mmseg loaded them as: eight times less to look through
-        return not torch.any((labels >= len(self.metainfo['classes'])) & (labels != self.ignore_index))
+        # What mmseg loaded them as: eight times less to look through; in numpy, whose comparisons are the faster ones.
+        labels = label.data.to(torch.uint8).numpy()
+        return not np.any((labels >= len(self.metainfo['classes'])) & (labels != self.ignore_index))
 
     def _raise_wrong_labels(self, file: str) -> None:
         # The classes of the file: a config may have chosen some of them, which mmseg maps after loading.
