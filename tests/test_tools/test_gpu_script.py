@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -120,7 +121,7 @@ def test_missing_packages_are_installed_and_others_left_alone(script, tmp_path):
 def test_a_training_that_fails_says_why(script, tmp_path):
     tool = script('train_twins.py')
     args = Namespace(data=tmp_path, weights=tmp_path / 'none', out=tmp_path / 'out.json', scratch=tmp_path, seconds=60)
-    args.small, args.jobs, args.seeds = False, 1, 1
+    args.small, args.jobs, args.seeds, args.iters = False, 1, 1, None
     runner, training = tool['TwinRunner'](args), tool['TRAININGS'][0]
     runner.run(training, 0)
     (tmp_path / 'images' / 'train').mkdir(parents=True)
@@ -132,6 +133,20 @@ def test_a_training_that_fails_says_why(script, tmp_path):
         for error in errors
     )
     assert any(re.search('There is no config .*nowhere.py', error) for error in errors)
+
+
+def test_a_shorter_training_keeps_its_parts(script):
+    cfg = Config.fromfile(ROOT / 'configs' / 'msseg_t16_480x352_camvid.py')
+    script('train_and_test.py')['shorten'](cfg, 1000)
+    assert cfg.train_cfg.max_iters == cfg.param_scheduler[1].end == 1000
+    assert cfg.param_scheduler[1].begin == next(hook.begin for hook in cfg.custom_hooks if 'begin' in hook) == 650
+
+
+def test_a_picture_of_throughput(script, tmp_path):
+    """Of the figures that are told in docs/benchmarks.md."""
+    script('throughput_figure.py')['main']([str(ROOT / 'docs' / 'gpu_h200.json'), '--out', str(tmp_path / 'a.png')])
+    with Image.open(tmp_path / 'a.png') as picture:
+        assert picture.width > 1000
 
 
 def test_the_last_iteration_is_read_from_the_log(script, tmp_path):
