@@ -60,6 +60,7 @@ PARTS: dict[str, dict[str, str]] = {
     },
     'metric': {'TokenMetric': 'msvit.engine'},
     'optim_wrapper': {'CPUAutocastOptimWrapper': 'msvit.engine'},
+    'optimizer wrapper constructor': {'GroupedOptimWrapperConstructor': 'msvit.engine'},
     'dataset': {
         'ADE20KDataset': 'msvit.datasets',
         'CamVidDataset': 'msvit.datasets',

@@ -2,7 +2,8 @@
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=3e-5, weight_decay=0.01),
+    constructor='msvit.GroupedOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=3e-5, weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(
         custom_keys={

@@ -5,7 +5,8 @@ The flat part is the same for every length of the whole, so that twins may share
 
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01),
+    constructor='msvit.GroupedOptimWrapperConstructor',
+    optimizer=dict(type='AdamW', lr=2e-4, weight_decay=0.01, fused=True),
     clip_grad=dict(max_norm=1.0),
     paramwise_cfg=dict(custom_keys={'decode_head': dict(lr_mult=10.0), 'neck': dict(lr_mult=2.0)}),
 )

@@ -12,6 +12,7 @@ from .finite_loss_hook import FiniteLossHook
 from .gate_loss_hook import GateLossHook
 from .gate_warmup_hook import GateWarmupHook
 from .oracle_hook import OracleHook
+from .param_groups import GroupedOptimWrapperConstructor
 from .safe_checkpoint_hook import SafeCheckpointHook
 from .scale_map_hook import ScaleMapHook
 from .seed_hook import IterationSeedHook
@@ -25,6 +26,7 @@ __all__ = [
     'FiniteLossHook',
     'GateLossHook',
     'GateWarmupHook',
+    'GroupedOptimWrapperConstructor',
     'IterationSeedHook',
     'OracleHook',
     'SafeCheckpointHook',
