@@ -69,6 +69,19 @@ def run_steps(script, tmp_path):
     return run_all
 
 
+def test_the_commit_of_what_was_packed_is_told(script, tmp_path):
+    commit = script('summary.py')['_commit']
+    assert commit(tmp_path) == 'unknown'
+    (tmp_path / 'packed').mkdir()
+    (tmp_path / 'packed' / 'commit.txt').write_text('abc\n')
+    assert commit(tmp_path) == 'abc'
+    subprocess.run(['git', '-C', tmp_path, 'init', '-q'], check=True)
+    git = ['git', '-C', tmp_path, '-c', 'user.name=a', '-c', 'user.email=b']
+    subprocess.run([*git, 'commit', '-q', '--allow-empty', '-m', 'one'], check=True)
+    head = subprocess.run([*git, 'rev-parse', 'HEAD'], check=True, capture_output=True, text=True).stdout.strip()
+    assert commit(tmp_path) == f'{head}, packed at abc'
+
+
 def test_a_step_that_fails_or_hangs_does_not_stop_the_next(run_steps, tmp_path):
     write = "open('{out}/last.json', 'w').write('{{}}'); print('done')"
     outcomes = run_steps(

@@ -51,9 +51,9 @@ STEPS = (
     Step(
         'trainings',
         80,
-        300,
-        '{python} tools/benchmarks/train_twins.py --data {data} --weights {weights} --seconds 290 --scratch {scratch} '
-        '--out {out}/trainings.json',
+        410,
+        '{python} tools/benchmarks/train_twins.py --data {data} --weights {weights} --iters 1200 --seconds 400 '
+        '--scratch {scratch} --out {out}/trainings.json',
         '{python} tools/benchmarks/train_twins.py --data {data} --weights {weights} --small --seconds 870 --scratch {scratch} '
         '--out {out}/trainings.json',
     ),

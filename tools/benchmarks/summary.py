@@ -135,13 +135,14 @@ def _version(name: str, paths: Sequence[Path]) -> str:
 
 
 def _commit(root: Path) -> str:
-    """The commit of a clone, or the one that pack.py noted."""
+    """The commit of a clone, and the one that pack.py noted, if that is another: a copied clone may lag behind its files."""
+    found = []
     if shutil.which('git'):
         git = subprocess.run(['git', '-C', root, 'rev-parse', 'HEAD'], capture_output=True, text=True)
-        if git.returncode == 0:
-            return git.stdout.strip()
+        found += git.stdout.split() if git.returncode == 0 else []
     noted = root / 'packed' / 'commit.txt'
-    return noted.read_text(encoding='utf-8').strip() if noted.is_file() else 'unknown'
+    found += noted.read_text(encoding='utf-8').split() if noted.is_file() else []
+    return ', packed at '.join(dict.fromkeys(found)) or 'unknown'
 
 
 def _read(path: Path) -> Any:
