@@ -81,7 +81,8 @@ class Graphs:
                     function(*inputs)
             torch.cuda.current_stream().wait_stream(aside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool):
+            # other threads, such as a loader's, may go on using the GPU
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode='thread_local'):
                 outputs = function(*inputs)
         return _Captured(graph, inputs, outputs)
 
