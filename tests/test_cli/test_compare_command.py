@@ -5,6 +5,7 @@ import json
 import pytest
 from mmengine.config import Config
 
+from msvit.backbones import MSViT
 from msvit.checkpoints import CheckpointError
 from msvit.cli import main
 from msvit.engine.load_model import load_model
@@ -28,6 +29,18 @@ def test_settings_are_for_both(trained):
     options = ['--cfg-options', 'test_dataloader.dataset.data_root=nowhere']
     with pytest.raises(SystemExit, match='nowhere'):
         main(['compare', '--first', *trained('seg'), '--second', *trained('msseg'), *options])
+
+
+def test_blocks_are_compiled_by_option(trained, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(MSViT, 'compile_blocks', lambda backbone: compiled.append(backbone))
+    arguments = ['compare', '--first', *trained('seg'), '--second', *trained('msseg'), '--images', '1', '--rounds', '1']
+    main(arguments)
+    assert not compiled
+    main([*arguments, '--compile'])
+    assert len(compiled) == 2
+    with pytest.raises(SystemExit, match='--compile is for models of configs, and a.onnx is an exported one'):
+        main(['compare', '--first', 'a.onnx', '--second', *trained('seg'), '--compile'])
 
 
 def test_weights_of_another_model_are_refused(trained):

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from ...analysis.latency import describe_machine, seconds_per_item
 from ...analysis.samples import gives_bgr
+from ...backbones import MSViT
 from ...engine.launch import read_config
 from ...engine.load_model import load_model
 from ...engine.run_gate import find_pixel_format
@@ -48,6 +49,11 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--images', type=positive, default=10, help='images in each round, evenly drawn (default: %(default)s)'
     )
     parser.add_argument('--rounds', type=positive, default=7, help='timed rounds (default: %(default)s)')
+    parser.add_argument(
+        '--compile',
+        action='store_true',
+        help='compile the transformer blocks of both, which takes a minute and a C++ compiler',
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE', help='for both configs')
     add_output(parser)
 
@@ -58,6 +64,8 @@ def run(args: Namespace) -> None:
     for pair in pairs:
         if len(pair) != (1 if is_exported(pair[0]) else 2):
             raise ValueError(f'{" ".join(pair)}: name a config and its checkpoint, or a .onnx file alone')
+        if args.compile and is_exported(pair[0]):
+            raise ValueError(f'--compile is for models of configs, and {pair[0]} is an exported one')
     parties = [OnnxModel(pair[0]) if is_exported(pair[0]) else _model(args, *pair) for pair in pairs]
     inputs = _images(args, parties)
     runs = {place: lambda one, place=place: parties[place].run(one[place]) for place in (0, 1)}
@@ -86,7 +94,12 @@ class _Model(NamedTuple):
 
 def _model(args: Namespace, config: str, checkpoint: str) -> _Model:
     cfg = read_config(config, args.cfg_options)
-    return _Model(cfg, load_model(cfg, checkpoint))
+    model = load_model(cfg, checkpoint)
+    if args.compile:
+        if not isinstance(model.backbone, MSViT):
+            raise ValueError(f'{config} has no MSViT backbone whose blocks could be compiled: leave out --compile')
+        model.backbone.compile_blocks()
+    return _Model(cfg, model)
 
 
 def _images(args: Namespace, parties: Sequence[_Model | OnnxModel]) -> list[tuple[Any, ...]]:
