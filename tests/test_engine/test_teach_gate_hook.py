@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from msvit.engine import TeachGateHook
+from msvit.engine.teach_gate_hook import _KEPT_LESSONS, _reused
 from msvit.gates import LearnedGate
 from msvit.teachers import LabelTeacher
 
@@ -206,3 +207,13 @@ def test_a_gate_that_trains_beside_the_model_is_an_error(tmp_path):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         TeachGateHook(**{'teacher': LabelTeacher(), 'fine_share': 0.5, **arguments})
+
+
+def test_an_answer_serves_several_steps():
+    """Each so many times on average, among the last ones; a teacher that is quick is asked for each step."""
+    lessons = [(torch.tensor(i), torch.tensor(i)) for i in range(40)]
+    assert list(_reused(iter(lessons), 1)) == lessons
+    handed = [images.item() for images, _ in _reused(iter(lessons), 3)]
+    assert len(handed) == 120
+    assert all(place // 3 - _KEPT_LESSONS < index <= place // 3 for place, index in enumerate(handed))
+    assert len(set(handed)) > 30

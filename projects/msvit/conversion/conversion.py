@@ -17,7 +17,7 @@ from .configs import mixed_config, training_config, with_test_data, without_labe
 from .dense import choose_teacher, load_dense
 from .folder import ConversionFolder
 from .images import ImageSplit
-from .schedule import default_iters, default_teach_iters
+from .schedule import TEACH_ITERS, default_iters
 
 
 class Conversion:
@@ -30,7 +30,7 @@ class Conversion:
         out: folder for the results.
         images: to learn from without labels; None: the config's training data, with labels.
         iters: training steps; None: see `default_iters`.
-        teach_iters: steps in which the gate alone is taught; None: see `default_teach_iters`.
+        teach_iters: steps in which the gate alone is taught.
 
     Raises:
         FileNotFoundError: a checkpoint or data are not there.
@@ -46,7 +46,7 @@ class Conversion:
         out: Path,
         images: ImageSplit | None = None,
         iters: int | None = None,
-        teach_iters: int | None = None,
+        teach_iters: int = TEACH_ITERS,
     ):
         if not 0 < target < 1:
             raise ValueError(f'target is the wanted share of fine regions and must lie in (0, 1), got {target}')
@@ -57,7 +57,7 @@ class Conversion:
         teacher = choose_teacher(self._dense, labels=images is None)
         self._teaching: dict[str, Any] = dict(
             target=target,
-            teach_iters=teach_iters or default_teach_iters(teacher['type']),
+            teach_iters=teach_iters,
             teacher=teacher,
         )
         self.mixed_config = mixed_config(self.dense_config, cast(MSViT, self._dense.backbone), self.folder.checkpoint)

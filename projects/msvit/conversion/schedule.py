@@ -4,16 +4,12 @@ from typing import Any
 
 EPOCHS, FEWEST, MOST = 5, 200, 4000
 LONGEST_WARM_UP = 50
+TEACH_ITERS = 3000
 
 
 def default_iters(images: int, batch_size: int) -> int:
     """Training steps for so many images: five times over all of them, at least 200 and at most 4000 steps."""
     return min(max(round(EPOCHS * images / batch_size), FEWEST), MOST)
-
-
-def default_teach_iters(teacher: str) -> int:
-    """Steps in which a gate learns: 3000 from labels, 500 where each step asks the dense model."""
-    return 500 if teacher == 'msvit.DenseTeacher' else 3000
 
 
 def warm_up_and_decay(iters: int) -> list[dict[str, Any]]:

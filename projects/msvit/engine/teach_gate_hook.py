@@ -1,7 +1,9 @@
 """Begin dense, teach the gate, go on with the regions that it chooses."""
 
+from collections import deque
 from collections.abc import Iterator
 from copy import deepcopy
+from random import Random
 from typing import Any, cast
 
 import torch
@@ -22,6 +24,9 @@ from .gate_loss_hook import find_gated
 from .host import host_of
 
 _CALIBRATION_IMAGES = 160
+_KEPT_LESSONS = 16  # batches in memory
+
+Lesson = tuple[Tensor, Tensor]  # images, and what a teacher says of their regions
 
 
 class TeachGateHook(Hook):
@@ -36,7 +41,7 @@ class TeachGateHook(Hook):
         fine_share: mean share of fine regions over training images in the form that they would have at test, in (0, 1).
         begin: iteration of the run before which the gate is taught, >= 0.
         by_epoch: ``begin`` counts epochs.
-        iters: teaching steps, each a training batch, >= 1.
+        iters: teaching steps, each on a training batch, >= 1; see `GateTeacher.reuse`.
         lr: learning rate at the start of the teaching, > 0; it falls to 0.
 
     Raises:
@@ -89,7 +94,7 @@ class TeachGateHook(Hook):
         schedule = CosineAnnealingLR(optimizer, self.iters)
         lowest, highest = torch.inf, -torch.inf
         report_every = max(self.iters // 10, 1)
-        batches = self._batches(gate, runner)
+        batches = _reused(self._batches(gate, runner), self.teacher.reuse)
         for step in range(1, self.iters + 1):
             images, targets = next(batches)
             loss = teaching_loss(gate.logits(images), targets)
@@ -133,7 +138,7 @@ class TeachGateHook(Hook):
         return torch.cat(logits)
 
     @torch.no_grad()
-    def _batches(self, gate: LearnedGate, runner: Runner) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self, gate: LearnedGate, runner: Runner) -> Iterator[Lesson]:
         """Endless images, padded to whole regions, and what the teacher says of them; the run's own data stay in order."""
         host = host_of(runner)
         loader = runner.build_dataloader(deepcopy(runner.cfg.train_dataloader), seed=runner.seed)
@@ -144,6 +149,17 @@ class TeachGateHook(Hook):
                 with cast(OptimWrapper, runner.optim_wrapper).optim_context(runner.model):  # in the precision of the run
                     targets = self.teacher.targets(host, data, gate.coarse_patch_size)
                 yield images, targets.float()
+
+
+def _reused(lessons: Iterator[Lesson], times: int) -> Iterator[Lesson]:
+    """Hand out each lesson so many times on average, at random among the last ones."""
+    if times == 1:
+        yield from lessons
+    kept, draw = deque(maxlen=_KEPT_LESSONS), Random(0)
+    for lesson in lessons:
+        kept.append(lesson)
+        for _ in range(times):
+            yield draw.choice(kept)
 
 
 def _range(targets: Tensor) -> tuple[float, float]:

@@ -1,13 +1,16 @@
 """What every teacher of a gate gives."""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 
 class GateTeacher(ABC):
     """Says how much each region of training images deserves to be fine."""
+
+    reuse: ClassVar[int] = 1
+    """Teaching steps that each answer serves; more where an answer takes long."""
 
     @abstractmethod
     def targets(self, model: nn.Module, data: dict[str, Any], coarse_patch_size: int) -> Tensor:

@@ -27,6 +27,8 @@ class DenseTeacher(GateTeacher):
         ValueError: ``full_share`` is out of range.
     """
 
+    reuse = 6
+
     def __init__(self, full_share: float = 0.3):
         check_share_up_to('full_share', full_share, 1)
         self.full_share = full_share

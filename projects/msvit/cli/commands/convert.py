@@ -23,6 +23,7 @@ from mmengine.config import DictAction
 from ...conversion.conversion import Conversion
 from ...conversion.images import split_images
 from ...conversion.report import Report, report_conversion
+from ...conversion.schedule import TEACH_ITERS
 from ...conversion.sweep import TOLERANCE
 from ...engine.launch import read_config
 from ..arguments import positive
@@ -61,9 +62,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--teach-iters',
         type=positive,
+        default=TEACH_ITERS,
         metavar='N',
-        help='steps in which the gate is taught, first and alone (default: 3000 from labels or boxes, 500 from the dense '
-        'model)',
+        help='steps in which the gate is taught, first and alone (default: %(default)s)',
     )
     parser.add_argument(
         '--sweep', action='store_true', help='measure thresholds from nearly all coarse to all fine too, and recommend one'
