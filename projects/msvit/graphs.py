@@ -123,7 +123,7 @@ def can_replay(module: nn.Module, x: Tensor) -> bool:
 
 def capture_graphs(model: Model) -> Model:
     """Replay all parts of a model that can be so as CUDA graphs at test: the backbone (see `MSViT.capture_graphs`) and what
-    follows it on tokens.
+    follows it on tokens. Forward hooks within these parts do not run then.
 
     Args:
         model: is changed.

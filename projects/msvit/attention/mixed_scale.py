@@ -26,13 +26,13 @@ def key_bias(index: TokenIndex, dtype: torch.dtype) -> TokenIndex | KeyBias | No
     """Find once, for all blocks of an encoder, how its tokens attend.
 
     Args:
-        index: of the tokens; if `TokenIndex.is_uniform`, these lie in the batch dimension.
+        index: of the tokens.
         dtype: of the tokens.
 
     Returns:
         What `attend` takes: None where every key counts once, a bias where no gate trains, else the index.
     """
-    if index.is_plain or index.is_uniform:
+    if index.is_plain:
         return None
     weight = index.key_weight
     if weight is None or index.segments is not None or (torch.is_grad_enabled() and weight.requires_grad):

@@ -214,8 +214,9 @@ class MSViT(GatedBackbone, SharedModel):
 
     def _encode(self, tokens: MixedTokens, out_indices: Sequence[int]) -> tuple[MixedTokens, ...]:
         index, outputs = tokens.index, []
-        x = tokens.x.unflatten(1, (index.batch_size, -1)).squeeze(0) if index.is_uniform else tokens.x
-        where = key_bias(index, x.dtype)
+        x, where = tokens.x, key_bias(index, tokens.x.dtype)
+        if index.is_uniform:
+            x, where = x.unflatten(1, (index.batch_size, -1)).squeeze(0), None
         for i, block in enumerate(self.blocks):
             x = self._run(block, x, where)
             if i in out_indices:
@@ -223,8 +224,7 @@ class MSViT(GatedBackbone, SharedModel):
         return tuple(tokens.with_features(x.reshape(tokens.x.shape)) for x in outputs)
 
     def _encode_block(self, i: int, tokens: MixedTokens) -> MixedTokens:
-        index = None if tokens.index.is_plain else tokens.index
-        return tokens.with_features(self._run(self.blocks[i], tokens.x, index))
+        return tokens.with_features(self._run(self.blocks[i], tokens.x, key_bias(tokens.index, tokens.x.dtype)))
 
     def _apply(self, *args: Any, **kwargs: Any) -> 'MSViT':
         if self._graphs is not None:

@@ -155,6 +155,7 @@ def _reused(lessons: Iterator[Lesson], times: int) -> Iterator[Lesson]:
     """Hand out each lesson so many times on average, at random among the last ones."""
     if times == 1:
         yield from lessons
+        return
     kept, draw = deque(maxlen=_KEPT_LESSONS), Random(0)
     for lesson in lessons:
         kept.append(lesson)

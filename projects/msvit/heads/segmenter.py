@@ -84,7 +84,7 @@ class MixedScaleSegmenterHead(ReplayedOnTokens, SegmenterMaskTransformerHead):
     def _decode(self, mixed: MixedTokens) -> Tensor:
         index = mixed.index.behind(self.num_classes)
         x = index.memory.assemble(self.cls_emb[0], self.dec_proj(mixed.tokens()))
-        where = key_bias(index, x.dtype) if index.segments is None else index
+        where = key_bias(index, x.dtype)
         for layer, rate in zip(cast('Iterable[_Layer]', self.layers), self.drop_path_rates, strict=True):
             x = _run_layer(layer, x, where, rate if self.training else 0)
         classes, tokens = index.memory.split(self.decoder_norm(x))
