@@ -127,6 +127,18 @@ def test_operations_are_counted(shape):
     assert counter.get_total_flops() == 2 * shape[0] * shape[1] * shape[2] * shape[3]
 
 
+@needs_onednn
+def test_operations_of_the_timing_are_not_counted(monkeypatch):
+    monkeypatch.delenv(matrix_library.VARIABLE, raising=False)
+    for decided in (matrix_library._uses_onednn, matrix_library.onednn_lead):
+        decided.cache_clear()
+    layer = Linear(512, 512)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        layer(torch.randn(200, 512))
+    assert matrix_library.onednn_lead.cache_info().misses == 1
+    assert counter.get_total_flops() == 2 * 200 * 512 * 512
+
+
 def test_exporters_see_an_ordinary_linear_layer():
     with torch.no_grad():
         graph = torch.export.export(Linear(512, 512).eval(), (torch.randn(200, 512),)).graph
