@@ -192,15 +192,15 @@ def test_another_mlp_is_no_gate(mlp_gate, change):
 @pytest.mark.parametrize(
     'change',
     [
-        lambda state: state.pop('stem.0.1.bias'),
+        lambda state: state.pop('stem.0.norm.bias'),
         lambda state: state.pop('region_size'),
-        lambda state: state.update({'head.weight': torch.ones(2, 8, 1, 1)}),
-        lambda state: state.update({'stem.0.0.weight': torch.ones(2)}),
-        lambda state: state.update({'context.2.0.weight': torch.ones(8, 8, 3, 3)}),
+        lambda state: state.update({'head.weight': torch.ones(2, 8)}),
+        lambda state: state.update({'stem.0.linear.weight': torch.ones(2)}),
+        lambda state: state.update({'context.2.around.weight': torch.ones(8, 1, 5, 5)}),
     ],
-    ids=['a norm is missing', 'a size is missing', 'two outputs', 'no convolution', 'a layer between is missing'],
+    ids=['a norm is missing', 'a size is missing', 'two outputs', 'no patches', 'a layer between is missing'],
 )
-def test_other_convolutions_are_no_gate(change):
+def test_other_layers_are_no_gate_with_context(change):
     state = make_gate('context').state_dict()
     change(state)
     with pytest.raises(CheckpointError, match='holds no learned gate'):

@@ -1,6 +1,5 @@
 """A learned gate that sees the surroundings of a region."""
 
-import math
 from typing import Any, cast
 
 import torch
@@ -9,25 +8,26 @@ from torch import Tensor, nn
 
 from ..checks import check_count, check_flag, check_not_negative, is_count
 from ..exporting import full_precision
-from ..tokens import shrink
-from .learned import LearnedGate
+from ..tokens import patchify, shrink
+from .learned import LearnedGate, rescale_pixels, reverse_pixels
 
-# Pixels along a region's side in the reduced image: convolutions of stride 2 make one value of them.
-_SIDES = (16, 8)
+# Pixels along a region's side in the reduced image, and along the side of a cell, the first of two steps to the region grid.
+_SIDES, _CELL = (16, 8), 4
+_VIEW = 5  # regions along the side of what a context layer sees
 
 
 class ContextGate(LearnedGate):
     """Decide by a few convolutions on the reduced image: a region's own pixels and what lies around it.
 
-    The image is reduced to 16 pixels for each side of a region (8 where regions are smaller); convolutions of stride 2 lead to
-    the region grid, and ``depth`` more, each with a skip, let regions see their neighbours. By default this costs 0.31 MMACs a
-    region.
+    The image is reduced to 16 pixels for each side of a region (8 where regions are smaller). Patches of 4×4 of these pixels
+    become cells, the cells of a region its features, and ``depth`` depthwise convolutions of 5×5, each with a linear layer and
+    a skip, let regions see their neighbours. By default this costs 0.10 MMACs a region.
 
     Args:
         coarse_patch_size: side of a region in pixels, S_c, at least 8.
         in_channels, temperature, threshold, budget: see `LearnedGate`.
         width: channels on the region grid, a multiple of 8.
-        depth: convolutions on the region grid, >= 0; each widens the view by one region at every side.
+        depth: convolutions on the region grid, >= 0; each widens the view by two regions at every side.
         init_p_fine: probability of fine before any training, in (0, 1).
         frozen: see `BaseGate.freeze`; for a gate whose weights come with those of its host, or that `TeachGateHook` teaches.
 
@@ -35,8 +35,10 @@ class ContextGate(LearnedGate):
         ValueError: an argument is out of its range.
     """
 
-    centre: Tensor
-    tensor_names = r'centre|region_size|(?:stem|context)\.\d+\.[01]\.(?:weight|bias)|head\.(?:weight|bias)'
+    tensor_names = (
+        r'region_size|head\.(?:weight|bias)|'
+        r'(?:stem|context)\.\d+\.(?:linear|norm)\.(?:weight|bias)|context\.\d+\.around\.weight'
+    )
 
     def __init__(
         self,
@@ -60,13 +62,12 @@ class ContextGate(LearnedGate):
         check_not_negative('depth', depth)
         check_count('depth', depth)
         self.side = next(side for side in _SIDES if side <= coarse_patch_size)
-        stages = int(math.log2(self.side))
-        widths = (in_channels, *(width >> i for i in reversed(range(stages))))
-        self.stem = nn.ModuleList(_Conv(before, after, stride=2) for before, after in zip(widths, widths[1:], strict=False))
-        self.context = nn.ModuleList(_Conv(width, width) for _ in range(depth))
-        self.head = nn.Conv2d(width, 1, 1)
-        # what the stem takes for zero, and so pads with: moves where a host normalises pixels in another way
-        self.register_buffer('centre', torch.zeros(in_channels))
+        cell_width = 8 * -(-width // 24)  # a third of the region's, in whole eights
+        self.stem = nn.ModuleList(
+            (_Layer(in_channels * _CELL**2, cell_width), _Layer(cell_width * (self.side // _CELL) ** 2, width))
+        )
+        self.context = nn.ModuleList(_ContextLayer(width) for _ in range(depth))
+        self.head = nn.Linear(width, 1)
         # the weights do not tell it, and a checkpoint must
         self.register_buffer('region_size', torch.tensor(coarse_patch_size))
         self._quiet_last_layer(init_p_fine)
@@ -75,37 +76,34 @@ class ContextGate(LearnedGate):
             self.freeze()
 
     @property
-    def last_layer(self) -> nn.Conv2d:
+    def last_layer(self) -> nn.Linear:
         return self.head
+
+    @property
+    def _first_layer(self) -> nn.Linear:
+        return cast(nn.Linear, self.get_submodule('stem.0.linear'))
 
     def logits(self, images: Tensor) -> Tensor:
         with full_precision(images.device.type):
             height, width = self.region_shape(images)
-            x = _reduce(images.to(self.head.weight.dtype), height * self.side, width * self.side) - self.centre[:, None, None]
-            for layer in self.stem:
-                x = layer(x)
+            reduced = _reduce(images.to(self.head.weight.dtype), height * self.side, width * self.side)
+            cells = self.stem[0](patchify(reduced, _CELL))
+            x = self.stem[1](_join_cells(cells, self.side // _CELL))
             for layer in self.context:
-                x = x + layer(x)
-            return self.head(x).squeeze(1).float()
+                x = layer(x)
+            return self.head(x).squeeze(-1).float()
 
     def macs(self, height: int, width: int) -> int:
         """As `BaseGate.macs`."""
-        stem = sum(_weight(layer).numel() * (self.side >> i) ** 2 for i, layer in enumerate(self.stem, start=1))
-        rest = sum(_weight(layer).numel() for layer in self.context) + self.head.weight.numel()
-        return height * width * (stem + rest)
+        cells = (self.side // _CELL) ** 2
+        first, *rest = (parameter.numel() for parameter in self.parameters() if parameter.dim() > 1)
+        return height * width * (cells * first + sum(rest))
 
-    @torch.no_grad()
     def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
-        # scale * x + shift - centre = scale * (x - (centre - shift) / scale): padding stays what it is, zero
-        first = _weight(self.stem[0])
-        first.copy_(first.double().cpu() * scale[:, None, None])
-        self.centre.copy_((self.centre.double().cpu() - shift) / scale)
+        rescale_pixels(self._first_layer, scale, shift)
 
-    @torch.no_grad()
     def reverse_channels(self) -> None:
-        first = _weight(self.stem[0])
-        first.copy_(first.flip(1))
-        self.centre.copy_(self.centre.flip(0))
+        reverse_pixels(self._first_layer, self.in_channels)
 
     @classmethod
     def _read_arguments(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None) -> dict[str, Any]:
@@ -113,17 +111,20 @@ class ContextGate(LearnedGate):
         if coarse_patch_size not in (None, size):
             raise ValueError(f'the gate is one for regions of {size} pixels, not of {coarse_patch_size}')
         return dict(
-            in_channels=tensors['stem.0.0.weight'].shape[1],
+            in_channels=tensors['stem.0.linear.weight'].shape[1] // _CELL**2,
             coarse_patch_size=size,
             width=tensors['head.weight'].shape[1],
-            depth=sum(name.startswith('context.') and name.endswith('.0.weight') for name in tensors),
+            depth=sum(name.endswith('.around.weight') for name in tensors),
         )
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Weights for regions of another size are an error; without buffers they are those of the normalisation at hand."""
-        for name in ('centre', 'region_size'):
-            state_dict.setdefault(prefix + name, getattr(self, name))
-        size = int(state_dict[f'{prefix}region_size'])
+        """Weights for regions of another size, or of the layers of 0.2, are an error; without a size they are for ours."""
+        if f'{prefix}centre' in state_dict:
+            raise ValueError(
+                'the weights are those of a ContextGate of msvit 0.2, whose layers were others: teach the gate anew, which '
+                'takes minutes, or use msvit 0.2'
+            )
+        size = int(state_dict.setdefault(f'{prefix}region_size', self.get_buffer('region_size')))
         if size != self.coarse_patch_size:
             raise ValueError(
                 f'the weights are those of a ContextGate for regions of {size} pixels, and this one has '
@@ -140,16 +141,33 @@ def _reduce(images: Tensor, height: int, width: int) -> Tensor:
     return F.adaptive_avg_pool2d(images, (height, width))
 
 
-class _Conv(nn.Sequential):
-    """Convolution, norm over the image, GELU."""
-
-    def __init__(self, before: int, after: int, stride: int = 1):
-        conv = nn.Conv2d(before, after, 3, stride, padding=1)
-        super().__init__(conv, nn.GroupNorm(1, after), nn.GELU())
-        nn.init.kaiming_normal_(conv.weight, nonlinearity='relu')
-        nn.init.zeros_(cast(Tensor, conv.bias))
+def _join_cells(cells: Tensor, along: int) -> Tensor:
+    """Join the features of so many cells along each side: (B, H, W, C) becomes (B, H / along, W / along, C * along**2)."""
+    joined = cells.unflatten(2, (-1, along)).unflatten(1, (-1, along))
+    return joined.transpose(2, 3).flatten(3)
 
 
-def _weight(layer: nn.Module) -> Tensor:
-    """The weight of a `_Conv`."""
-    return layer.get_parameter('0.weight')
+class _Layer(nn.Module):
+    """Linear layer at each place of a grid (B, H, W, C), norm over the image, GELU."""
+
+    def __init__(self, before: int, after: int):
+        super().__init__()
+        self.linear = nn.Linear(before, after)
+        self.norm = nn.GroupNorm(1, after)
+        nn.init.kaiming_normal_(self.linear.weight, nonlinearity='relu')
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.gelu(self.norm(self.linear(x).movedim(-1, 1))).movedim(1, -1)
+
+
+class _ContextLayer(_Layer):
+    """A `_Layer` on what lies around each place, with a skip."""
+
+    def __init__(self, width: int):
+        super().__init__(width, width)
+        self.around = nn.Conv2d(width, width, _VIEW, padding=_VIEW // 2, groups=width, bias=False)
+        nn.init.normal_(self.around.weight, std=1 / _VIEW)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + super().forward(self.around(x.movedim(-1, 1)).movedim(1, -1))

@@ -156,3 +156,22 @@ class LearnedGate(BaseGate):
         """At first every region gets about ``init_p_fine``."""
         nn.init.normal_(self.last_layer.get_parameter('weight'), std=0.01)
         nn.init.constant_(self.last_layer.get_parameter('bias'), math.log(init_p_fine / (1 - init_p_fine)))
+
+
+@torch.no_grad()
+def rescale_pixels(layer: nn.Linear, scale: Tensor, shift: Tensor) -> None:
+    """Let a linear layer on patches, as `patchify` orders them, take x where it took x * scale + shift.
+
+    Args:
+        layer: is changed.
+        scale, shift: of each channel, (C,) float64, on the CPU.
+    """
+    weight = layer.weight.unflatten(1, (len(scale), -1)).double().cpu()
+    layer.bias.copy_(layer.bias.double().cpu() + weight.sum(dim=2) @ shift)
+    layer.weight.copy_((weight * scale[:, None]).flatten(1))
+
+
+@torch.no_grad()
+def reverse_pixels(layer: nn.Linear, in_channels: int) -> None:
+    """Let a linear layer on patches, as `patchify` orders them, take images of the reversed order of channels."""
+    layer.weight.copy_(layer.weight.unflatten(1, (in_channels, -1)).flip(1).flatten(1))

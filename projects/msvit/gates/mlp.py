@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from math import isqrt
 from typing import Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from ..checks import check_flag, is_count
 from ..exporting import full_precision
 from ..tokens import patchify
-from .learned import LearnedGate
+from .learned import LearnedGate, rescale_pixels, reverse_pixels
 
 
 class MLPGate(LearnedGate):
@@ -80,20 +79,11 @@ class MLPGate(LearnedGate):
         """As `BaseGate.macs`."""
         return height * width * sum(layer.weight.numel() for layer in self.mlp if isinstance(layer, nn.Linear))
 
-    @torch.no_grad()
     def rescale_inputs(self, scale: Tensor, shift: Tensor) -> None:
-        first = self._first_layer
-        weight = self._by_channel().double().cpu()
-        first.bias.copy_(first.bias.double().cpu() + weight.sum(dim=2) @ shift)
-        first.weight.copy_((weight * scale[:, None]).flatten(1))
+        rescale_pixels(self._first_layer, scale, shift)
 
-    @torch.no_grad()
     def reverse_channels(self) -> None:
-        self._first_layer.weight.copy_(self._by_channel().flip(1).flatten(1))
-
-    def _by_channel(self) -> Tensor:
-        """The first layer's weight in patchify's order: output, channel, row and column."""
-        return self._first_layer.weight.unflatten(1, (self.in_channels, -1))
+        reverse_pixels(self._first_layer, self.in_channels)
 
     @classmethod
     def _read_arguments(cls, tensors: dict[str, Tensor], coarse_patch_size: int | None) -> dict[str, Any]:
