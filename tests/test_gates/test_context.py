@@ -107,11 +107,6 @@ def test_weights_for_other_regions_are_refused():
         make_gate(32).load_state_dict(make_gate(16).state_dict())
 
 
-def test_weights_of_version_0_2_are_refused():
-    with pytest.raises(ValueError, match='ContextGate of msvit 0.2, whose layers were others: teach the gate anew'):
-        make_gate().load_state_dict({'centre': torch.zeros(3), 'stem.0.0.weight': torch.zeros(4, 3, 3, 3)})
-
-
 @pytest.mark.parametrize('size', [8, 16, 28])
 @torch.no_grad()
 def test_other_pixels_are_taken_alike(size):

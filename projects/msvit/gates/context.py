@@ -118,12 +118,7 @@ class ContextGate(LearnedGate):
         )
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        """Weights for regions of another size, or of the layers of 0.2, are an error; without a size they are for ours."""
-        if f'{prefix}centre' in state_dict:
-            raise ValueError(
-                'the weights are those of a ContextGate of msvit 0.2, whose layers were others: teach the gate anew, which '
-                'takes minutes, or use msvit 0.2'
-            )
+        """Weights for regions of another size are an error; without a size they are for ours."""
         size = int(state_dict.setdefault(f'{prefix}region_size', self.get_buffer('region_size')))
         if size != self.coarse_patch_size:
             raise ValueError(
