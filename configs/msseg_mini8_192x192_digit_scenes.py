@@ -2,7 +2,7 @@
 
 python tools/train.py configs/msseg_mini8_192x192_digit_scenes.py
 
-Reached 88.4 mIoU at 242 tokens and 0.389 GMACs on average, in 2 minutes on two CPU cores (`make demo`).
+Reached 88.2 mIoU at 247 tokens and 0.399 GMACs on average, in 2 minutes on two CPU cores (`make demo`).
 """
 
 _base_ = ['./seg_mini8_192x192_digit_scenes.py', './_base_/gates/taught_by_digits.py']
