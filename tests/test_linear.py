@@ -20,8 +20,13 @@ needs_onednn = pytest.mark.skipif(not matrix_library.onednn_is_possible(), reaso
 
 @pytest.fixture(autouse=True)
 def chosen_anew():
-    """Each test decides for itself which library multiplies."""
+    """Each test decides for itself which library multiplies, whatever the process decided before it."""
+    forget_choice()
     yield
+    forget_choice()
+
+
+def forget_choice():
     for decided in (matrix_library._uses_onednn, matrix_library.onednn_lead):
         decided.cache_clear()
 
@@ -130,8 +135,6 @@ def test_operations_are_counted(shape):
 @needs_onednn
 def test_operations_of_the_timing_are_not_counted(monkeypatch):
     monkeypatch.delenv(matrix_library.VARIABLE, raising=False)
-    for decided in (matrix_library._uses_onednn, matrix_library.onednn_lead):
-        decided.cache_clear()
     layer = Linear(512, 512)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         layer(torch.randn(200, 512))
