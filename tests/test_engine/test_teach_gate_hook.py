@@ -200,6 +200,7 @@ def test_a_gate_that_trains_beside_the_model_is_an_error(tmp_path):
         (dict(fine_share=1.0), r'fine_share must lie in \(0, 1\), got 1.0'),
         (dict(begin=-1), 'begin must be an int of at least 0, got -1'),
         (dict(iters=0), 'iters must be an int of at least 1, got 0'),
+        (dict(reuse=0), 'reuse must be an int of at least 1, got 0'),
         (dict(lr=0.0), 'lr must be positive, got 0.0'),
         (dict(teacher=dict(type='msvit.NoTeacher')), r'msvit has .*msvit\.LabelTeacher'),
     ],

@@ -3,4 +3,4 @@
 _base_ = './taught_by_labels.py'
 
 gate = dict(width=32, depth=1)
-teach_gate = dict(iters=600, teacher=dict(objects=list(range(1, 11))))
+teach_gate = dict(iters=600, reuse=1, teacher=dict(objects=list(range(1, 11))))

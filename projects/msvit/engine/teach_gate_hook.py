@@ -41,7 +41,8 @@ class TeachGateHook(Hook):
         fine_share: mean share of fine regions over training images in the form that they would have at test, in (0, 1).
         begin: iteration of the run before which the gate is taught, >= 0.
         by_epoch: ``begin`` counts epochs.
-        iters: teaching steps, each on a training batch, >= 1; see `GateTeacher.reuse`.
+        iters: teaching steps, >= 1.
+        reuse: steps that each training batch serves, >= 1; by default the teacher's own, `GateTeacher.reuse`.
         lr: learning rate at the start of the teaching, > 0; it falls to 0.
 
     Raises:
@@ -58,6 +59,7 @@ class TeachGateHook(Hook):
         begin: int = 0,
         by_epoch: bool = False,
         iters: int = 3000,
+        reuse: int | None = None,
         lr: float = 2e-3,
     ):
         check_share('fine_share', fine_share)
@@ -66,6 +68,8 @@ class TeachGateHook(Hook):
         check_count('iters', iters, least=1)
         check_positive('lr', lr)
         self.teacher = build_teacher(teacher)
+        self.reuse = self.teacher.reuse if reuse is None else reuse
+        check_count('reuse', self.reuse, least=1)
         self.fine_share, self.begin, self.by_epoch, self.iters, self.lr = fine_share, begin, by_epoch, iters, lr
 
     def before_train(self, runner: Runner) -> None:
@@ -94,7 +98,7 @@ class TeachGateHook(Hook):
         schedule = CosineAnnealingLR(optimizer, self.iters)
         lowest, highest = torch.inf, -torch.inf
         report_every = max(self.iters // 10, 1)
-        batches = _reused(self._batches(gate, runner), self.teacher.reuse)
+        batches = _reused(self._batches(gate, runner), self.reuse)
         for step in range(1, self.iters + 1):
             images, targets = next(batches)
             loss = teaching_loss(gate.logits(images), targets)
