@@ -64,6 +64,17 @@ def test_all_gates_are_trained_tested_and_told(study, tmp_path, capsys):
     assert table in capsys.readouterr().out
 
 
+def test_models_are_tested_with_other_regions_too(study, tmp_path):
+    study('--gates', 'taught', 'oracle', '--at-test', 'oracle', 'random')
+    table = (tmp_path / 'work' / 'table.md').read_text()
+    for row in ('taught', 'taught, oracle at test', 'taught, random at test', 'oracle', 'oracle, random at test'):
+        assert f'| {row} |' in table
+    figures = {path.name: json.loads(path.read_text()) for path in tmp_path.glob('work/seed0/taught/share_*.json')}
+    assert set(figures) == {'share_0.5.json', 'share_0.5_oracle.json', 'share_0.5_random.json'}
+    assert len({row['tokens'] for row in figures.values()}) == 1
+    assert len({row['metrics']['aAcc'] for row in figures.values()}) > 1, 'other regions, other scores'
+
+
 def test_a_config_without_a_lesson_is_an_error(study, tmp_path, capsys):
     config = tmp_path / 'config.py'
     config.write_text(config.read_text() + 'custom_hooks = custom_hooks[:3]\n')

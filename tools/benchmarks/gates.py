@@ -3,12 +3,13 @@
 python tools/benchmarks/gates.py configs/msseg_t16_480x352_camvid_cpu.py --work-dir work_dirs/gates_camvid --seeds 0 1 2 --amp
 
 The dense model is trained once for each seed; at the iteration where the config's TeachGateHook would teach, every mixed
-model goes on from it. All are tested at each share. Figures stay in the work dir: what is there is not run again.
+model goes on from it. All are tested at each share, and with --at-test with the regions of other gates too: what the weights
+lose is then told apart from what the choice does. Figures stay in the work dir: what is there is not run again.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from pathlib import Path
 from statistics import mean, stdev
@@ -31,7 +32,8 @@ FIXED = {
     'random': dict(type='msvit.RandomGate'),
 }
 DENSE, ORACLE = 'dense', 'oracle'
-GATES = (*LEARNED, ORACLE, *FIXED)
+UNLEARNED = (ORACLE, *FIXED)
+GATES = (*LEARNED, *UNLEARNED)
 
 
 def make_gates_parser() -> argparse.ArgumentParser:
@@ -41,6 +43,9 @@ def make_gates_parser() -> argparse.ArgumentParser:
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='of the trainings (default: 0)')
     parser.add_argument(
         '--shares', type=float, nargs='*', default=[], help='of fine regions, to test at beside the one of the training'
+    )
+    parser.add_argument(
+        '--at-test', nargs='+', choices=UNLEARNED, default=[], help='test the models with the regions of these gates too'
     )
     parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     return parser
@@ -55,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if args.amp:
             enable_amp(cfg)
         with short_errors():
-            study = GateStudy(cfg, args.shares)
+            study = GateStudy(cfg, args.shares, args.at_test)
     except (FileNotFoundError, ValueError) as error:
         parser.error(str(error))
     for seed in args.seeds:
@@ -71,12 +76,13 @@ class GateStudy:
     Args:
         cfg: of the mixed model, with a TeachGateHook.
         shares: of fine regions to test at, beside that of the training.
+        at_test: gates whose regions the models of others are tested with too.
 
     Raises:
         ValueError: the config has no TeachGateHook, or one that teaches before any dense training.
     """
 
-    def __init__(self, cfg: Config, shares: Sequence[float]):
+    def __init__(self, cfg: Config, shares: Sequence[float], at_test: Sequence[str] = ()):
         hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.type == 'msvit.TeachGateHook']
         if len(hooks) != 1:
             raise ValueError(f'{cfg.filename} must have one TeachGateHook: it tells where the gates come in')
@@ -86,7 +92,7 @@ class GateStudy:
             )
         self.cfg, self.teach, self.work_dir = cfg, hooks[0], Path(cfg.work_dir)
         self.share = self.teach.fine_share
-        self.shares = sorted({*shares, self.share})
+        self.shares, self.at_test = sorted({*shares, self.share}), at_test
 
     def run(self, gate: str, seed: int) -> None:
         """Train and test with one gate, as far as its figures are not there."""
@@ -97,13 +103,16 @@ class GateStudy:
             cfg.work_dir, cfg.experiment_name = str(folder), f'{gate} {seed} {folder}'
             cfg.visualizer.pop('name', None)  # one for each run, not one that writes where the first began
             build_runner(cfg, whole_checkpoint=False).train()
-        places = {share: folder / f'share_{share:g}.json' for share in ([1.0] if gate == DENSE else self.shares)}
-        missing = {share: place for share, place in places.items() if not place.exists()}
-        p_fine = self._p_fine(gate, seed, final) if missing and gate in LEARNED else None
-        for share, place in missing.items():
-            # at this share of the regions of the test images, so that all gates have as many tokens
-            threshold = None if p_fine is None else float(np.quantile(p_fine.astype(float), 1 - share))
-            figures = self._test(gate, seed, share, final, threshold)
+        p_fine = None
+        for chooser, share, place in self._tests(gate, folder):
+            if place.exists():
+                continue
+            threshold = None
+            if chooser in LEARNED:
+                # at this share of the regions of the test images, so that all gates have as many tokens
+                p_fine = self._p_fine(gate, seed, final) if p_fine is None else p_fine
+                threshold = float(np.quantile(p_fine.astype(float), 1 - share))
+            figures = self._test(gate, chooser, seed, share, final, threshold)
             with atomic_write(place) as file:
                 file.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
 
@@ -161,11 +170,26 @@ class GateStudy:
         cfg = self._config(gate, seed, self.share)
         return gate_values(AnalysedModel(cfg, checkpoint), cfg.test_dataloader, training=False)
 
-    def _test(self, gate: str, seed: int, share: float, checkpoint: Path, threshold: float | None) -> dict[str, Any]:
-        cfg = self._config(gate, seed, share)
+    def _tests(self, gate: str, folder: Path) -> Iterator[tuple[str, float, Path]]:
+        """Whose regions a model is tested with, at which share, and the file of the figures."""
+        if gate == DENSE:
+            yield gate, 1.0, folder / 'share_1.json'
+            return
+        for share in self.shares:
+            yield gate, share, folder / f'share_{share:g}.json'
+            for other in self.at_test:
+                if other != gate:
+                    yield other, share, folder / f'share_{share:g}_{other}.json'
+
+    def _test(
+        self, gate: str, chooser: str, seed: int, share: float, checkpoint: Path, threshold: float | None
+    ) -> dict[str, Any]:
+        cfg = self._config(chooser, seed, share)
         cfg.resume = False
-        reached = LabelledTest(cfg, checkpoint, self.work_dir / 'tests', f'{gate} {seed} {share:g}')(threshold)
-        what = dict(gate=gate, seed=seed, share=share, threshold=threshold)
+        own = chooser == gate  # else the checkpoint has a gate that the model lacks
+        name = gate if own else f'{gate}, {chooser} at test'
+        reached = LabelledTest(cfg, checkpoint, self.work_dir / 'tests', f'{name} {seed} {share:g}', own)(threshold)
+        what = dict(gate=name, seed=seed, share=share, threshold=threshold)
         return dict(what, score=reached.score, tokens=reached.tokens, gmacs=reached.gmacs, metrics=reached.metrics)
 
 

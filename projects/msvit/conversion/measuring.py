@@ -50,9 +50,10 @@ class LabelledTest:
         checkpoint: of the model.
         work_dir: for logs.
         name: of the run, which no other run of this process has.
+        whole_checkpoint: see `build_runner`.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str | Path, work_dir: Path, name: str):
+    def __init__(self, cfg: Config, checkpoint: str | Path, work_dir: Path, name: str, whole_checkpoint: bool = True):
         cfg = deepcopy(cfg)
         cfg.load_from, cfg.work_dir, cfg.experiment_name = str(checkpoint), str(work_dir), f'{name} {work_dir}'
         # figures go to the report, pictures are drawn once and not at every threshold
@@ -60,7 +61,7 @@ class LabelledTest:
         if cfg.get('visualizer'):
             cfg.visualizer = dict(type=cfg.visualizer.type)
         cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if class_name(hook) != 'ScaleMapHook']
-        self._runner = build_runner(cfg, whole_checkpoint=True)
+        self._runner = build_runner(cfg, whole_checkpoint)
 
     def __call__(self, threshold: float | None = None) -> Reached:
         """Test once.
