@@ -2,7 +2,7 @@
 
 python tools/train.py configs/msseg_t16_384x576_ccp_cpu.py
 
-Reached 44.2 mIoU (43.2 to 45.0, 3 seeds) at 566 tokens and 4.65 GMACs, see docs/accuracy.md.
+Reached 44.4 mIoU (43.6 to 44.8, 3 seeds) at 566 tokens and 4.61 GMACs, see docs/accuracy.md.
 """
 
 _base_ = ['./seg_t16_384x576_ccp_cpu.py', './_base_/gates/taught_by_labels.py']
