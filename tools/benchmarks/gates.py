@@ -82,7 +82,7 @@ class GateStudy:
         ValueError: the config has no TeachGateHook, or one that teaches before any dense training.
     """
 
-    def __init__(self, cfg: Config, shares: Sequence[float], at_test: Sequence[str] = ()):
+    def __init__(self, cfg: Config, shares: Sequence[float], at_test: Sequence[str]):
         hooks = [hook for hook in cfg.get('custom_hooks') or [] if hook.type == 'msvit.TeachGateHook']
         if len(hooks) != 1:
             raise ValueError(f'{cfg.filename} must have one TeachGateHook: it tells where the gates come in')

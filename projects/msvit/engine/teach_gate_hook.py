@@ -42,8 +42,8 @@ class TeachGateHook(Hook):
         begin: iteration of the run before which the gate is taught, >= 0.
         by_epoch: ``begin`` counts epochs.
         iters: teaching steps, >= 1.
-        reuse: steps that each training batch serves, >= 1; by default the teacher's own, `GateTeacher.reuse`.
         lr: learning rate at the start of the teaching, > 0; it falls to 0.
+        reuse: steps that each training batch serves, >= 1; by default the teacher's own, `GateTeacher.reuse`.
 
     Raises:
         ValueError: an argument is out of range; in the run: no backbone has a learned gate, a gate is not ``frozen`` from the
@@ -59,8 +59,8 @@ class TeachGateHook(Hook):
         begin: int = 0,
         by_epoch: bool = False,
         iters: int = 3000,
-        reuse: int | None = None,
         lr: float = 2e-3,
+        reuse: int | None = None,
     ):
         check_share('fine_share', fine_share)
         check_count('begin', begin)
