@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from msvit.engine import TeachGateHook
 from msvit.engine.teach_gate_hook import _KEPT_LESSONS, _reused
 from msvit.gates import LearnedGate
-from msvit.teachers import LabelTeacher
+from msvit.teachers import DenseTeacher, LabelTeacher
 
 SIDE, REGION = 64, 16
 GATE = dict(type='msvit.ContextGate', width=8, depth=0, frozen=True)
@@ -208,6 +208,13 @@ def test_a_gate_that_trains_beside_the_model_is_an_error(tmp_path):
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         TeachGateHook(**{'teacher': LabelTeacher(), 'fine_share': 0.5, **arguments})
+
+
+@pytest.mark.parametrize('teacher', [LabelTeacher(), DenseTeacher()])
+def test_the_teacher_knows_how_long_its_lesson_is(teacher):
+    by_default, shorter = TeachGateHook(teacher, 0.5), TeachGateHook(teacher, 0.5, iters=10, reuse=1)
+    assert (by_default.iters, by_default.reuse) == (teacher.iters, teacher.reuse)
+    assert (shorter.iters, shorter.reuse) == (10, 1)
 
 
 def test_an_answer_serves_several_steps():

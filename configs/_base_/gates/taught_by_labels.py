@@ -1,4 +1,4 @@
 """A gate that sees its surroundings, taught first and alone by the label maps, then frozen."""
 
 gate = dict(type='msvit.ContextGate', frozen=True)
-teach_gate = dict(type='msvit.TeachGateHook', teacher=dict(type='msvit.LabelTeacher'), fine_share=0.54, iters=6000, reuse=3)
+teach_gate = dict(type='msvit.TeachGateHook', teacher=dict(type='msvit.LabelTeacher'), fine_share=0.54)

@@ -67,7 +67,13 @@ def with_tokens_counted(cfg: Config) -> Config:
 
 
 def training_config(
-    mixed: Config, checkpoint: str, target: float, iters: int, teach_iters: int, teacher: dict[str, Any], work_dir: Path
+    mixed: Config,
+    checkpoint: str,
+    target: float,
+    iters: int,
+    teach_iters: int | None,
+    teacher: dict[str, Any],
+    work_dir: Path,
 ) -> Config:
     """The config of the training: from the dense weights, the gate taught first, no validation.
 
@@ -76,7 +82,7 @@ def training_config(
         checkpoint: of the dense model.
         target: wanted share of fine regions, in (0, 1).
         iters: training steps of the model, >= 1.
-        teach_iters: steps in which the gate is taught, >= 1.
+        teach_iters: steps in which the gate is taught, >= 1; None: see `GateTeacher.iters`.
         teacher: config of who teaches it.
         work_dir: for logs and checkpoints.
     """

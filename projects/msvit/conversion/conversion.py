@@ -17,7 +17,7 @@ from .configs import mixed_config, training_config, with_test_data, without_labe
 from .dense import choose_teacher, load_dense
 from .folder import ConversionFolder
 from .images import ImageSplit
-from .schedule import TEACH_ITERS, default_iters
+from .schedule import default_iters
 
 
 class Conversion:
@@ -30,7 +30,7 @@ class Conversion:
         out: folder for the results.
         images: to learn from without labels; None: the config's training data, with labels.
         iters: training steps; None: see `default_iters`.
-        teach_iters: steps in which the gate alone is taught.
+        teach_iters: steps in which the gate alone is taught; None: as many as its teacher wants, `GateTeacher.iters`.
 
     Raises:
         FileNotFoundError: a checkpoint or data are not there.
@@ -46,7 +46,7 @@ class Conversion:
         out: Path,
         images: ImageSplit | None = None,
         iters: int | None = None,
-        teach_iters: int = TEACH_ITERS,
+        teach_iters: int | None = None,
     ):
         if not 0 < target < 1:
             raise ValueError(f'target is the wanted share of fine regions and must lie in (0, 1), got {target}')

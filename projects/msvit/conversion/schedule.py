@@ -4,7 +4,6 @@ from typing import Any
 
 EPOCHS, FEWEST, MOST = 5, 200, 4000
 LONGEST_WARM_UP = 50
-TEACH_ITERS = 3000
 
 
 def default_iters(images: int, batch_size: int) -> int:

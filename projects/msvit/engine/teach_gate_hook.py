@@ -41,9 +41,9 @@ class TeachGateHook(Hook):
         fine_share: mean share of fine regions over training images in the form that they would have at test, in (0, 1).
         begin: iteration of the run before which the gate is taught, >= 0.
         by_epoch: ``begin`` counts epochs.
-        iters: teaching steps, >= 1.
+        iters: teaching steps, >= 1; by default the teacher's own, `GateTeacher.iters`.
         lr: learning rate at the start of the teaching, > 0; it falls to 0.
-        reuse: steps that each training batch serves, >= 1; by default the teacher's own, `GateTeacher.reuse`.
+        reuse: steps that each training batch serves, >= 1; by default the teacher's own.
 
     Raises:
         ValueError: an argument is out of range; in the run: no backbone has a learned gate, a gate is not ``frozen`` from the
@@ -58,19 +58,20 @@ class TeachGateHook(Hook):
         fine_share: float,
         begin: int = 0,
         by_epoch: bool = False,
-        iters: int = 3000,
+        iters: int | None = None,
         lr: float = 2e-3,
         reuse: int | None = None,
     ):
         check_share('fine_share', fine_share)
         check_count('begin', begin)
         check_flag('by_epoch', by_epoch)
-        check_count('iters', iters, least=1)
         check_positive('lr', lr)
         self.teacher = build_teacher(teacher)
+        self.iters = self.teacher.iters if iters is None else iters
         self.reuse = self.teacher.reuse if reuse is None else reuse
+        check_count('iters', self.iters, least=1)
         check_count('reuse', self.reuse, least=1)
-        self.fine_share, self.begin, self.by_epoch, self.iters, self.lr = fine_share, begin, by_epoch, iters, lr
+        self.fine_share, self.begin, self.by_epoch, self.lr = fine_share, begin, by_epoch, lr
 
     def before_train(self, runner: Runner) -> None:
         """Find the gates."""

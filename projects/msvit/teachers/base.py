@@ -9,7 +9,9 @@ from torch import Tensor, nn
 class GateTeacher(ABC):
     """Says how much each region of training images deserves to be fine."""
 
-    reuse: ClassVar[int] = 1
+    iters: ClassVar[int] = 6000
+    """Teaching steps after which a gate has learned most of what it will."""
+    reuse: ClassVar[int] = 3
     """Teaching steps that each answer serves; more where an answer takes long."""
 
     @abstractmethod

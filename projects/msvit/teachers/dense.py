@@ -27,7 +27,7 @@ class DenseTeacher(GateTeacher):
         ValueError: ``full_share`` is out of range.
     """
 
-    reuse = 6
+    iters, reuse = 3000, 6
 
     def __init__(self, full_share: float = 0.3):
         check_share_up_to('full_share', full_share, 1)

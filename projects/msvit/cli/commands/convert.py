@@ -23,7 +23,6 @@ from mmengine.config import DictAction
 from ...conversion.conversion import Conversion
 from ...conversion.images import split_images
 from ...conversion.report import Report, report_conversion
-from ...conversion.schedule import TEACH_ITERS
 from ...conversion.sweep import TOLERANCE
 from ...engine.launch import read_config
 from ..arguments import positive
@@ -62,9 +61,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         '--teach-iters',
         type=positive,
-        default=TEACH_ITERS,
         metavar='N',
-        help='steps in which the gate is taught, first and alone (default: %(default)s)',
+        help='steps in which the gate is taught, first and alone (default: 6000 by labels, 3000 by the dense model)',
     )
     parser.add_argument(
         '--sweep', action='store_true', help='measure thresholds from nearly all coarse to all fine too, and recommend one'
