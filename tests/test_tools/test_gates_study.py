@@ -30,7 +30,7 @@ val_dataloader = test_dataloader
 max_iters = 4
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [dict(type='PolyLR', power=1.0, begin=2, end=max_iters, by_epoch=False)]
-default_hooks = dict(checkpoint=dict(interval=2), logger=dict(interval=1))
+default_hooks = dict(logger=dict(interval=1))
 visualizer = dict(vis_backends=[dict(type='LocalVisBackend')])
 custom_hooks = [*_base_.custom_hooks[:3], dict(_base_.custom_hooks[3], begin=2, iters=3, fine_share=0.5)]
 """

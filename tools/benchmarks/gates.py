@@ -11,6 +11,7 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from math import gcd
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -153,7 +154,8 @@ class GateStudy:
         cfg = deepcopy(self.cfg)
         cfg.randomness.seed = seed
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-        cfg.default_hooks.checkpoint.update(max_keep_ckpts=-1, save_best=None)
+        interval = gcd(self.teach.begin, self._length())  # one checkpoint to branch from, and the last
+        cfg.default_hooks.checkpoint.update(interval=interval, max_keep_ckpts=-1, save_best=None)
         if gate not in LEARNED:
             cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != self.teach.type]
             cfg.model.backbone.gate = dict(FIXED[gate], fine_share=share) if gate in FIXED else None
