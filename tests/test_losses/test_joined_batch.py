@@ -1,5 +1,6 @@
 """Two processes of DistributedDataParallel train gate and priors as one process with the joined batch does."""
 
+import gc
 from datetime import timedelta
 from pathlib import Path
 
@@ -79,6 +80,9 @@ def process(rank: int, folder: str) -> None:
     strided = torch.full((3, 2), float(rank)).T
     found['joined'] = join_ranks(strided)
     torch.save(found, f'{folder}/{rank}.pt')
+    # a rank that was done first, on a busy machine, aborted once while it closed: let go of DDP, and leave together
+    gc.collect()
+    dist.barrier()
     dist.destroy_process_group()
 
 
