@@ -154,7 +154,7 @@ class GateStudy:
         cfg = deepcopy(self.cfg)
         cfg.randomness.seed = seed
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
-        interval = gcd(self.teach.begin, self._length())  # one checkpoint to branch from, and the last
+        interval = gcd(self.teach.begin, self._length())  # it meets the step to branch off at, and the last one
         cfg.default_hooks.checkpoint.update(interval=interval, max_keep_ckpts=-1, save_best=None)
         if gate not in LEARNED:
             cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != self.teach.type]
