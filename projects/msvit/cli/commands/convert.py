@@ -25,6 +25,7 @@ from ...conversion.images import split_images
 from ...conversion.report import Report, report_conversion
 from ...conversion.sweep import TOLERANCE
 from ...engine.launch import read_config
+from ...teachers import DenseTeacher, GateTeacher
 from ..arguments import positive
 from ..output import about, progress, report_left_out, say, show_rows, write_json
 
@@ -62,7 +63,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         '--teach-iters',
         type=positive,
         metavar='N',
-        help='steps in which the gate is taught, first and alone (default: 6000 by labels, 3000 by the dense model)',
+        help='steps in which the gate is taught, first and alone '
+        f'(default: {GateTeacher.iters} by labels, {DenseTeacher.iters} by the dense model)',
     )
     parser.add_argument(
         '--sweep', action='store_true', help='measure thresholds from nearly all coarse to all fine too, and recommend one'
